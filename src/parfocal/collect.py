@@ -1,0 +1,97 @@
+"""Datasets from the virtual microscope: many simulated z-stacks in a dataset folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from parfocal.compute import run_tasks
+from parfocal.data.annotation import Annotation
+from parfocal.data.dataset import Dataset, DatasetSettings, ObjectiveRecord, refuse_used_folder
+from parfocal.data.split import split_by_stack
+from parfocal.data.whole_file import whole_folder
+from parfocal.errors import InputError
+from parfocal.optics import SimulatedStack, VirtualMicroscope, simulate_stack
+
+EXPERIMENTS = 5
+"""The 2018 paper's stacks come from five experiments."""
+CREATED = "2018-03-16T00:00:00+00:00"
+"""Date of simulated annotations: the same seed gives the same files."""
+
+
+def simulate_dataset(
+    folder: Path,
+    settings: VirtualMicroscope,
+    *,
+    n_stacks: int,
+    seed: int,
+    workers: int = 1,
+    scheduler: str | None = None,
+    watch: Callable[[int, int], None] | None = None,
+) -> Dataset:
+    """A dataset of simulated z-stacks, annotated with the truth and split by stack.
+
+    Parameters
+    ----------
+    folder : Path
+        Must not exist, or be empty. It appears whole at the end.
+    settings : VirtualMicroscope
+    n_stacks : int
+    seed : int
+        The same seed gives the same stacks on any number of workers.
+    workers, scheduler
+        See `parfocal.compute.run_tasks`.
+    watch : callable, optional
+        Is told (stacks done, all stacks).
+
+    Raises
+    ------
+    InputError
+        If `n_stacks` is below 3, as a split needs.
+    DatasetError
+        If the folder holds something.
+    """
+    if n_stacks < 3:
+        raise InputError(f"Expected at least 3 stacks, to train, validate and test; got {n_stacks}.")
+    refuse_used_folder(folder)
+    days = [f"day{k % EXPERIMENTS + 1}" for k in range(n_stacks)]
+    ids = [f"{settings.name}-{k:04d}" for k in range(n_stacks)]
+    task = partial(_one_stack, settings=settings, seed=seed)
+    with whole_folder(folder) as beside:
+        dataset = Dataset.create(beside, _dataset_settings(settings, days, name=folder.name))
+        annotations = {}
+        for done, (k, result) in enumerate(
+            run_tasks(task, range(n_stacks), workers=workers, scheduler=scheduler), start=1
+        ):
+            dataset.write(ids[k], result.stack)
+            annotations[ids[k]] = Annotation(ids[k], result.focus_z_um, "simulation", CREATED)
+            if watch:
+                watch(done, n_stacks)
+        dataset.annotate(annotations[stack] for stack in ids)
+        dataset.write_split(split_by_stack(list(zip(ids, days, strict=True)), seed=seed))
+    return Dataset.open(folder)
+
+
+def _one_stack(index: int, *, settings: VirtualMicroscope, seed: int) -> SimulatedStack:
+    torch.set_num_threads(1)
+    return simulate_stack(settings, seed=seed, index=index, experiment=index % EXPERIMENTS)
+
+
+def _dataset_settings(settings: VirtualMicroscope, days: list[str], *, name: str) -> DatasetSettings:
+    objective = settings.objective
+    return DatasetSettings(
+        name=name,
+        objective=ObjectiveRecord(
+            numerical_aperture=objective.numerical_aperture,
+            magnification=objective.magnification,
+            immersion_index=objective.immersion_index,
+        ),
+        pixel_size_um=settings.camera.pixel_size_um,
+        wavelength_um=settings.spectrum.centre_um,
+        modality="bright-field",
+        z_step_um=settings.scan.step_um,
+        experiments=tuple(sorted(set(days))),
+    )

@@ -1,0 +1,39 @@
+"""The control loop: devices, belief, controller, supervisor, the focus lock and its record. Free of torch."""
+
+from parfocal.control.belief import Belief, BeliefSettings, predict, update
+from parfocal.control.clock import Clock, SimulatedClock, WallClock
+from parfocal.control.controller import ControllerSettings, Decision, decide
+from parfocal.control.devices import Camera, FocusDrive, Microscope
+from parfocal.control.focus_lock import FocusLock, LockSettings
+from parfocal.control.lock_snapshot import LockSnapshot, LockState
+from parfocal.control.lock_summary import LockSummary, LockTally, summarise
+from parfocal.control.run_log import RunEvent, RunLog, RunRecord
+from parfocal.control.supervisor import LimitSettings, Supervisor
+
+__all__ = [
+    "Belief",
+    "BeliefSettings",
+    "Camera",
+    "Clock",
+    "ControllerSettings",
+    "Decision",
+    "FocusDrive",
+    "FocusLock",
+    "LimitSettings",
+    "LockSettings",
+    "LockSnapshot",
+    "LockState",
+    "LockSummary",
+    "LockTally",
+    "Microscope",
+    "RunEvent",
+    "RunLog",
+    "RunRecord",
+    "SimulatedClock",
+    "Supervisor",
+    "WallClock",
+    "decide",
+    "predict",
+    "summarise",
+    "update",
+]

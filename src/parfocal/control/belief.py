@@ -1,0 +1,99 @@
+"""Belief: where the focus is thought to be, as a Gaussian that every frame and every move updates."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+from pydantic import Field
+
+from parfocal.estimate import FocusEstimate
+from parfocal.settings import Settings
+
+UNKNOWN_SD_UM = 1000.0
+
+
+class BeliefSettings(Settings):
+    """How far to trust an estimate, and for how long.
+
+    Attributes
+    ----------
+    fastest_drift_um_per_h : float
+        Drift to be ready for: the standard deviation grows at this rate between accepted estimates.
+    scene_bias_um : float
+        Error that all frames of one field share. Averaging frames does not shrink it, so neither the sd of an
+        estimate nor that of the belief counts as smaller.
+    gate_sds : float
+        An estimate that is further off than this many standard deviations is an outlier.
+    outliers_to_reset : int
+        So many outliers in a row mean that the focus did jump.
+    """
+
+    fastest_drift_um_per_h: float = Field(default=10.0, ge=0)
+    scene_bias_um: float = Field(default=0.15, gt=0)
+    gate_sds: float = Field(default=5.0, gt=0)
+    outliers_to_reset: int = Field(default=3, ge=1)
+
+
+@dataclass(frozen=True)
+class Belief:
+    """What is believed of the defocus.
+
+    Attributes
+    ----------
+    mean_um, variance_um2 : float
+        Defocus in um (stage position minus focus position), and its variance.
+    n_outliers : int
+        Estimates in a row, up to now, that this belief could not explain.
+
+    Examples
+    --------
+    >>> Belief.unknown().sd_um
+    1000.0
+    """
+
+    mean_um: float
+    variance_um2: float
+    n_outliers: int = 0
+
+    @classmethod
+    def unknown(cls) -> Belief:
+        """The belief before the first frame."""
+        return cls(0.0, UNKNOWN_SD_UM**2)
+
+    @property
+    def sd_um(self) -> float:
+        """Standard deviation in um."""
+        return math.sqrt(self.variance_um2)
+
+
+def predict(belief: Belief, *, move_um: float, dt_s: float, settings: BeliefSettings) -> Belief:
+    """The belief after the stage moved by `move_um` and `dt_s` seconds passed.
+
+    Notes
+    -----
+    Thermal drift keeps its direction for hours, so the standard deviation grows with time and not with
+    its square root.
+    """
+    sd_um = belief.sd_um + settings.fastest_drift_um_per_h * dt_s / 3600
+    return replace(belief, mean_um=belief.mean_um + move_um, variance_um2=min(sd_um, UNKNOWN_SD_UM) ** 2)
+
+
+def update(belief: Belief, estimate: FocusEstimate, *, settings: BeliefSettings) -> Belief:
+    """The belief after an estimate; unchanged by one that is not accepted.
+
+    Notes
+    -----
+    A scalar Kalman filter with a floor under the standard deviation and a gate against outliers.
+    """
+    if not (estimate.accepted and math.isfinite(estimate.defocus_um) and math.isfinite(estimate.std_um)):
+        return belief
+    noise_um2 = max(estimate.std_um, settings.scene_bias_um) ** 2
+    innovation_um = estimate.defocus_um - belief.mean_um
+    if abs(innovation_um) > settings.gate_sds * math.sqrt(belief.variance_um2 + noise_um2):
+        if belief.n_outliers + 1 >= settings.outliers_to_reset:
+            return Belief(estimate.defocus_um, noise_um2)
+        return replace(belief, n_outliers=belief.n_outliers + 1)
+    gain = belief.variance_um2 / (belief.variance_um2 + noise_um2)
+    variance_um2 = max((1 - gain) * belief.variance_um2, settings.scene_bias_um**2)
+    return Belief(belief.mean_um + gain * innovation_um, variance_um2)

@@ -1,0 +1,56 @@
+"""The controller: a belief in, a move out, and no state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pydantic import Field
+
+from parfocal.control.belief import Belief
+from parfocal.settings import Settings
+
+
+class ControllerSettings(Settings):
+    """When to move.
+
+    Attributes
+    ----------
+    target_um : float
+        The lock target: the defocus to hold.
+    dead_band_um : float
+        No move while the defocus is believed to be this close to the target (the 2018 paper's +-1 um).
+    largest_sd_um : float
+        No move while the belief is wider than this.
+    """
+
+    target_um: float = 0.0
+    dead_band_um: float = Field(default=1.0, ge=0)
+    largest_sd_um: float = Field(default=1.5, gt=0)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A wanted move of the stage in um, 0 to hold still, and why."""
+
+    move_um: float
+    reason: str
+
+
+def decide(belief: Belief, settings: ControllerSettings) -> Decision:
+    """What to do about a belief: the whole way back to the target, or nothing.
+
+    Examples
+    --------
+    >>> decide(Belief(mean_um=3.0, variance_um2=0.1), ControllerSettings())
+    Decision(move_um=-3.0, reason='outside the dead band')
+    >>> decide(Belief(mean_um=3.0, variance_um2=9.0), ControllerSettings()).move_um
+    0.0
+    """
+    error_um = belief.mean_um - settings.target_um
+    if belief.sd_um > settings.largest_sd_um:
+        return Decision(0.0, "too uncertain to move")
+    if belief.n_outliers:
+        return Decision(0.0, "the last estimates contradict each other")
+    if abs(error_um) <= settings.dead_band_um:
+        return Decision(0.0, "within the dead band")
+    return Decision(-error_um, "outside the dead band")

@@ -1,0 +1,257 @@
+"""FocusLock: the loop that looks, believes, decides and moves, and its states."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+from pydantic import Field
+
+from parfocal.control.belief import Belief, BeliefSettings, predict, update
+from parfocal.control.clock import Clock
+from parfocal.control.controller import ControllerSettings, Decision, decide
+from parfocal.control.devices import Camera, FocusDrive
+from parfocal.control.lock_snapshot import LockSnapshot, LockState
+from parfocal.control.lock_summary import LockSummary, LockTally
+from parfocal.control.run_log import RunLog
+from parfocal.control.supervisor import LimitSettings, Supervisor
+from parfocal.errors import DeviceError, OutputError
+from parfocal.estimate import Estimator, FocusEstimate
+from parfocal.settings import Settings
+
+
+class LockSettings(Settings):
+    """How a focus lock behaves.
+
+    Attributes
+    ----------
+    limits : LimitSettings
+        Where the drive may go. There is no default: only the user knows where the sample is.
+    frame_rate_hz : float
+        Frames per second of the camera.
+    tolerance_um : float
+        This close to the target counts as in focus.
+    lost_after_s : float
+        So long without a trusted estimate within tolerance, and the lock is lost. In seconds of the camera,
+        that is in frames divided by `frame_rate_hz`, so that a sped-up clock does not shorten it.
+    lost_um : float
+        This far from the target, and the lock is lost at once.
+    controller : ControllerSettings
+    belief : BeliefSettings
+    """
+
+    limits: LimitSettings
+    frame_rate_hz: float = Field(default=20.0, gt=0)
+    tolerance_um: float = Field(default=1.0, gt=0)
+    lost_after_s: float = Field(default=5.0, gt=0)
+    lost_um: float = Field(default=10.0, gt=0)
+    controller: ControllerSettings = ControllerSettings()
+    belief: BeliefSettings = BeliefSettings()
+
+
+def next_state(
+    state: LockState, *, error_um: float, trusted: bool, bad_s: float, settings: LockSettings
+) -> LockState:
+    """The state after one more frame.
+
+    Parameters
+    ----------
+    state : LockState
+        The state before.
+    error_um : float
+        Believed distance from the lock target.
+    trusted : bool
+        Whether there is an estimate to act on.
+    bad_s : float
+        Seconds of the camera since the last trusted frame within tolerance; 0 if this is one.
+    settings : LockSettings
+    """
+    if bad_s == 0:
+        return LockState.LOCKED
+    if state in (LockState.IDLE, LockState.LOST):
+        return state
+    if bad_s >= settings.lost_after_s or abs(error_um) > settings.lost_um:
+        return LockState.LOST
+    return LockState.LOCKED if trusted else LockState.UNCERTAIN
+
+
+class FocusLock:
+    """Holds the focus of a microscope.
+
+    Parameters
+    ----------
+    camera : Camera
+    drive : FocusDrive
+    estimator : Estimator
+    settings : LockSettings
+    clock : Clock
+    log : RunLog, optional
+        Gets every snapshot and event; closed when `run` ends.
+    on_step : callable, optional
+        Called with every `LockSnapshot`, in the loop's own thread: must be quick.
+    truth : callable, optional
+        Gives the true defocus in um, where a virtual microscope knows it. For the record only.
+
+    Raises
+    ------
+    LimitError
+        If the drive is outside the window to begin with.
+    """
+
+    def __init__(
+        self,
+        camera: Camera,
+        drive: FocusDrive,
+        estimator: Estimator,
+        *,
+        settings: LockSettings,
+        clock: Clock,
+        log: RunLog | None = None,
+        on_step: Callable[[LockSnapshot], None] | None = None,
+        truth: Callable[[], float] | None = None,
+    ) -> None:
+        self._camera = camera
+        self._drive = drive
+        self._estimator = estimator
+        self._settings = settings
+        self._clock = clock
+        self._log = log
+        self._on_step = on_step
+        self._truth = truth
+        self._supervisor = Supervisor(drive, settings.limits)
+        self._tally = LockTally(target_um=settings.controller.target_um, tolerance_um=settings.tolerance_um)
+        self._stop_requested = threading.Event()
+        self._state = LockState.IDLE
+        self._belief = Belief.unknown()
+        self._before: tuple[float, float] | None = None  # time and stage position of the last frame
+        self._bad_frames = 0
+
+    @property
+    def state(self) -> LockState:
+        """What the lock says of itself now."""
+        return self._state
+
+    def request_stop(self) -> None:
+        """Let `run` end after the frame at hand. May be called from any thread."""
+        self._stop_requested.set()
+
+    def run(self, duration_s: float) -> LockSummary:
+        """Hold the focus for `duration_s` seconds of the clock; ends early on a failure, or Ctrl-C.
+
+        A failure of the hardware or of the record stops the drive, is written as an event and stands in the
+        summary's ``fault``. Any other error is raised, after the drive was stopped.
+        """
+        fault = ""
+        try:
+            self._event("started")
+            self._loop(duration_s)
+            self._end(LockState.STOPPED, "stopped")
+        except KeyboardInterrupt:
+            self._end(LockState.STOPPED, "interrupted by the user")
+        except (DeviceError, OutputError) as error:
+            fault = str(error)
+        finally:
+            if self._log is not None:
+                self._log.close()
+        return self._tally.summary(fault=fault)
+
+    def step(self) -> LockSnapshot:
+        """One frame: look, believe, decide, move.
+
+        Raises
+        ------
+        DeviceError
+            If camera or drive fail. The drive was stopped first.
+        """
+        try:
+            return self._publish(self._look_and_move())
+        except KeyboardInterrupt:
+            self._supervisor.stop()
+            raise
+        except BaseException as error:
+            self._end(LockState.FAULT, f"fault: {error}")
+            raise
+
+    def _loop(self, duration_s: float) -> None:
+        clock = self._clock
+        start_s = due_s = clock.now_s()
+        period_s = clock.speed / self._settings.frame_rate_hz
+        # Half a period of slack, so that rounding cannot add a frame.
+        while due_s < start_s + duration_s - period_s / 2 and not self._stop_requested.is_set():
+            clock.wait_until(due_s)
+            self.step()
+            due_s = max(due_s + period_s, clock.now_s())
+
+    def _look_and_move(self) -> LockSnapshot:
+        t_s, z_um = self._clock.now_s(), self._drive.position_um()
+        frame_yx = self._camera.snap()
+        true_defocus_um = None if self._truth is None else self._truth()
+        estimate = self._estimator.estimate(frame_yx, pixel_size_um=self._camera.pixel_size_um)
+        self._believe(estimate, t_s=t_s, z_um=z_um)
+        decision = self._decide(estimate)
+        self._judge(estimate)
+        moved_um = self._supervisor.move_by(decision.move_um) if decision.move_um else 0.0
+        return LockSnapshot(
+            t_s=t_s,
+            wall_time_s=time.time(),
+            z_um=z_um,
+            defocus_um=estimate.defocus_um,
+            std_um=estimate.std_um,
+            in_distribution=estimate.in_distribution,
+            accepted=estimate.accepted,
+            latency_ms=estimate.latency_ms,
+            belief_um=self._belief.mean_um,
+            belief_sd_um=self._belief.sd_um,
+            state=self._state,
+            move_um=moved_um,
+            reason=decision.reason,
+            true_defocus_um=true_defocus_um,
+        )
+
+    def _believe(self, estimate: FocusEstimate, *, t_s: float, z_um: float) -> None:
+        settings = self._settings.belief
+        if self._before is not None:
+            # The stage as it reads: this counts our own moves and anybody else's alike.
+            before_s, before_um = self._before
+            self._belief = predict(
+                self._belief, move_um=z_um - before_um, dt_s=t_s - before_s, settings=settings
+            )
+        self._before = t_s, z_um
+        self._belief = update(self._belief, estimate, settings=settings)
+
+    def _decide(self, estimate: FocusEstimate) -> Decision:
+        if not estimate.accepted:
+            return Decision(0.0, "the estimate was not accepted")
+        return decide(self._belief, self._settings.controller)
+
+    def _judge(self, estimate: FocusEstimate) -> None:
+        settings = self._settings
+        error_um = self._belief.mean_um - settings.controller.target_um
+        trusted = estimate.accepted and self._belief.sd_um <= settings.controller.largest_sd_um
+        good = trusted and abs(error_um) <= settings.tolerance_um
+        self._bad_frames = 0 if good else self._bad_frames + 1
+        bad_s = self._bad_frames / settings.frame_rate_hz
+        state = next_state(self._state, error_um=error_um, trusted=trusted, bad_s=bad_s, settings=settings)
+        if state is not self._state:
+            self._event(str(state))
+        self._state = state
+
+    def _publish(self, snapshot: LockSnapshot) -> LockSnapshot:
+        self._tally.add(snapshot)
+        if self._log is not None:
+            self._log.append(snapshot)
+        if self._on_step is not None:
+            self._on_step(snapshot)
+        return snapshot
+
+    def _end(self, state: LockState, text: str) -> None:
+        self._state = state
+        try:
+            self._supervisor.stop()
+        finally:
+            self._event(text)
+
+    def _event(self, text: str) -> None:
+        if self._log is not None:
+            self._log.event(self._clock.now_s(), text)

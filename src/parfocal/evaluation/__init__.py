@@ -1,0 +1,1 @@
+"""How good a focus model is: metrics, baselines beside it, figures and a report."""

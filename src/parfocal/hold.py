@@ -1,0 +1,199 @@
+"""Holds the focus of a microscope, keeps the record of it and draws it: what ``parfocal lock`` does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from parfocal.control import (
+    Camera,
+    Clock,
+    FocusDrive,
+    FocusLock,
+    LimitSettings,
+    LockSettings,
+    LockSnapshot,
+    LockSummary,
+    RunLog,
+    SimulatedClock,
+    WallClock,
+)
+from parfocal.data.stack_io import read_stack
+from parfocal.errors import InputError
+from parfocal.estimate import Estimator
+from parfocal.evaluation.figures import focus_over_time, save_figure
+from parfocal.microscope import (
+    ExperimentSettings,
+    MicroManagerCamera,
+    MicroManagerFocusDrive,
+    ReplayMicroscope,
+    SimulatedMicroscope,
+    open_micromanager,
+    virtual_core,
+)
+from parfocal.optics import VirtualMicroscope, settings_of_day
+
+NEW_DAY = 1000
+"""A simulated lock runs on a day of its own, of which no training stack is."""
+
+
+@dataclass(frozen=True)
+class Rig:
+    """A microscope that is ready to be locked.
+
+    Attributes
+    ----------
+    camera, drive
+        The two devices.
+    clock : Clock
+        Wall time for hardware, simulated time for a simulation.
+    truth : callable or None
+        True defocus in um, where the microscope is simulated.
+    about : str
+        What it is, for the record.
+    """
+
+    camera: Camera
+    drive: FocusDrive
+    clock: Clock
+    truth: Callable[[], float] | None
+    about: str
+
+
+def simulated_rig(
+    settings: VirtualMicroscope,
+    *,
+    seed: int,
+    speed: float = 1.0,
+    paced: bool = True,
+    experiment: ExperimentSettings | None = None,
+) -> Rig:
+    """The virtual microscope, driven through a real Micro-Manager core like any other."""
+    clock = SimulatedClock(speed, paced=paced)
+    today = settings_of_day(settings, seed=seed, experiment=NEW_DAY)
+    microscope = SimulatedMicroscope(today, seed=seed, clock=clock, experiment=experiment)
+    core = virtual_core(microscope)
+    return Rig(
+        MicroManagerCamera(core),
+        MicroManagerFocusDrive(core),
+        clock,
+        microscope.true_defocus_um,
+        about=f"virtual microscope {settings.name}",
+    )
+
+
+def micromanager_rig(config: Path, *, pixel_size_um: float | None = None) -> Rig:
+    """A real microscope, by its Micro-Manager configuration.
+
+    Raises
+    ------
+    InputError, DeviceError
+        See `parfocal.microscope.open_micromanager`.
+    """
+    camera, drive = open_micromanager(config, pixel_size_um=pixel_size_um)
+    return Rig(camera, drive, WallClock(), None, about=f"Micro-Manager {config.name}")
+
+
+def replay_rig(stack: Path, *, start_z_um: float | None = None) -> Rig:
+    """A recorded z-stack as a microscope.
+
+    Raises
+    ------
+    ImageFileError
+        If the file is no z-stack.
+    """
+    microscope = ReplayMicroscope(read_stack(stack), start_z_um=start_z_um)
+    return Rig(microscope, microscope, SimulatedClock(paced=False), None, about=f"replay of {stack.name}")
+
+
+def hold_focus(
+    rig: Rig,
+    estimator: Estimator,
+    *,
+    settings: LockSettings,
+    hours: float,
+    record: Path,
+    watch: Callable[[LockSnapshot], None] | None = None,
+) -> LockSummary:
+    """Locks the focus for some hours, keeps a record and draws it beside.
+
+    Parameters
+    ----------
+    rig : Rig
+    estimator : Estimator
+    settings : LockSettings
+    hours : float
+        By the rig's clock.
+    record : Path
+        The run record (SQLite); the figure has the same name and ends in ``.png``.
+    watch : callable, optional
+        Is told of every frame.
+
+    Returns
+    -------
+    LockSummary
+
+    Raises
+    ------
+    InputError
+        If the record exists already, or the duration is not above 0.
+    LimitError
+        If the drive stands outside the window to begin with.
+    """
+    if not hours > 0:
+        raise InputError(f"Expected a duration above 0 hours, got {hours:g}.")
+    facts = {"rig": rig.about, "hours": hours, "lock": settings.model_dump(mode="json")}
+    with RunLog.create(record, settings=facts, model_fingerprint=estimator.fingerprint) as log:
+        lock = FocusLock(
+            rig.camera,
+            rig.drive,
+            estimator,
+            settings=settings,
+            clock=rig.clock,
+            log=log,
+            on_step=watch,
+            truth=rig.truth,
+        )
+        summary = lock.run(3600 * hours)
+    if summary.n_frames:
+        draw_run(record, title=rig.about)
+    return summary
+
+
+def draw_run(record: Path, *, title: str = "") -> Path:
+    """The plot of a run record: stage and focal position over time, and the defocus that was left.
+
+    Returns
+    -------
+    Path
+        The figure, beside the record.
+
+    Raises
+    ------
+    InputError
+        If the file is no run record.
+    """
+    run = RunLog.open(record)
+    frames = run.frames()
+    start_s = frames["t_s"][0]
+    lock = LockSettings.parse(run.settings()["lock"], source=str(record))
+    true_um = frames["true_defocus_um"]
+    figure = focus_over_time(
+        time_h=(frames["t_s"] - start_s) / 3600,
+        stage_um=frames["z_um"],
+        focal_um=frames["z_um"] - frames["defocus_um"],
+        true_defocus_um=None if np.isnan(true_um).all() else true_um,
+        tolerance_um=lock.tolerance_um,
+        target_um=lock.controller.target_um,
+        events=[((event.t_s - start_s) / 3600, event.text) for event in run.events() if "lost" in event.text],
+        title=title,
+    )
+    return save_figure(figure, record.with_suffix(".png"))
+
+
+def window_around(rig: Rig, *, reach_um: float, largest_step_um: float) -> LimitSettings:
+    """Limits that let the drive go `reach_um` to both sides of where it stands."""
+    return LimitSettings.around(rig.drive.position_um(), reach_um=reach_um, largest_step_um=largest_step_um)

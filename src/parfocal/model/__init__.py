@@ -1,0 +1,34 @@
+"""Learning focus: networks, training, and the estimator that tells the defocus of one frame."""
+
+from parfocal.model.bins import BinSettings, bins_for_range
+from parfocal.model.estimator import FocusEstimator
+from parfocal.model.model_file import ModelHeader, load_model, save_model
+from parfocal.model.networks import (
+    FocusNetwork,
+    NetworkSettings,
+    Wei2018Network,
+    build_network,
+    count_parameters,
+)
+from parfocal.model.recipe import Recipe, TrainingSettings, default_recipe, load_recipe
+from parfocal.model.training import TrainingProgress, train
+
+__all__ = [
+    "BinSettings",
+    "FocusEstimator",
+    "FocusNetwork",
+    "ModelHeader",
+    "NetworkSettings",
+    "Recipe",
+    "TrainingProgress",
+    "TrainingSettings",
+    "Wei2018Network",
+    "bins_for_range",
+    "build_network",
+    "count_parameters",
+    "default_recipe",
+    "load_model",
+    "load_recipe",
+    "save_model",
+    "train",
+]

@@ -1,0 +1,114 @@
+"""Estimates for image files: every plane of every file, one row each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from parfocal.data.stack_io import ImageFile, read_image
+from parfocal.errors import ImageFileError, ModelError
+from parfocal.estimate import Estimator, FocusEstimate
+from parfocal.model.model_file import ModelHeader
+
+IMMERSION_INDEX = {"air": 1.0, "water": 1.33, "oil": 1.515}
+SAME_OPTICS = 0.05
+"""Relative difference of numerical aperture or index that is still the same lens."""
+
+
+@dataclass(frozen=True)
+class ImageEstimate:
+    """The estimate of one plane; `defocus_um` is None where the model abstains."""
+
+    path: str
+    plane: int
+    z_um: float | None
+    defocus_um: float | None
+    std_um: float
+    interval90_um: tuple[float, float]
+    in_distribution: float
+    accepted: bool
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values, as ``parfocal estimate --json`` prints them."""
+        return asdict(self)
+
+
+def estimate_images(
+    estimator: Estimator, paths: Sequence[Path], *, pixel_size_um: float | None = None
+) -> Iterator[ImageEstimate]:
+    """Defocus of every plane of some image files.
+
+    Parameters
+    ----------
+    estimator : Estimator
+    paths : sequence of Path
+        Any image that `parfocal.data.read_image` reads.
+    pixel_size_um : float, optional
+        Needed where a file does not tell its pixel size; where both tell, they must agree.
+
+    Raises
+    ------
+    ImageFileError
+        If a file is no image, or its pixel size is unknown or contradicted.
+    ModelError
+        If the model was not made for the image.
+    """
+    for path in paths:
+        image = read_image(path)
+        pixel_um = _pixel_size_um(image, pixel_size_um)
+        for plane, frame in enumerate(image.frames_zyx):
+            z_um = None if image.z_um is None else float(image.z_um[plane])
+            yield _row(path, plane, z_um, estimator.estimate(frame, pixel_size_um=pixel_um))
+
+
+def check_optics(
+    header: ModelHeader, *, numerical_aperture: float | None = None, immersion: str | None = None
+) -> None:
+    """Refuses an objective that the model was not made for.
+
+    Raises
+    ------
+    ModelError
+        If aperture or immersion differ from the model's, where both are known.
+    """
+    made_for = header.objective
+    if made_for is None:
+        return
+    if numerical_aperture and abs(numerical_aperture / made_for["numerical_aperture"] - 1) > SAME_OPTICS:
+        raise ModelError(
+            f"This model was made for NA {made_for['numerical_aperture']:g}, got NA {numerical_aperture:g}. "
+            "Use a model for this objective, or calibrate one."
+        )
+    if immersion and abs(IMMERSION_INDEX[immersion] / made_for["immersion_index"] - 1) > SAME_OPTICS:
+        raise ModelError(
+            f"This model was made for immersion of index {made_for['immersion_index']:g}, got {immersion}. "
+            "Use a model for this objective, or calibrate one."
+        )
+
+
+def _pixel_size_um(image: ImageFile, given_um: float | None) -> float:
+    known_um = image.pixel_size_um
+    pixel_um = given_um if known_um is None else known_um
+    if pixel_um is None:
+        raise ImageFileError(f"{image.path}: does not tell its pixel size. Give it with --pixel-size UM.")
+    if known_um is not None and given_um is not None and abs(given_um / known_um - 1) > 0.01:
+        raise ImageFileError(
+            f"{image.path}: says that its pixels are {known_um:g} um, but --pixel-size says {given_um:g}. "
+            "Leave the option out, or correct the file."
+        )
+    return pixel_um
+
+
+def _row(path: Path, plane: int, z_um: float | None, estimate: FocusEstimate) -> ImageEstimate:
+    return ImageEstimate(
+        path=str(path),
+        plane=plane,
+        z_um=z_um,
+        defocus_um=estimate.defocus_um if estimate.accepted else None,
+        std_um=estimate.std_um,
+        interval90_um=estimate.interval90_um,
+        in_distribution=estimate.in_distribution,
+        accepted=estimate.accepted,
+    )

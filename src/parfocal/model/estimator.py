@@ -1,0 +1,194 @@
+"""FocusEstimator: a trained model that tells the defocus of one frame."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from parfocal.errors import ModelError
+from parfocal.estimate import FocusEstimate
+from parfocal.model.familiarity import Familiarity
+from parfocal.model.model_file import ModelHeader, load_model
+from parfocal.model.networks import build_network
+from parfocal.model.working_frame import working_frame
+
+PIXEL_TOLERANCE = 0.03
+"""An 8 % error of the pixel size changes the answer by 10 to 40 %, so little is tolerated."""
+LAYER_MASS = 0.2
+"""A peak of the distribution with less than this probability is no layer of its own."""
+ACCEPT_ABOVE = 0.5
+
+
+class FocusEstimator:
+    """A focus model, ready to use.
+
+    Parameters
+    ----------
+    header : ModelHeader
+    arrays : dict of arrays
+        Weights, and what familiar frames look like.
+    fingerprint : str
+        Identifies the model in records.
+    rescale : bool
+        Whether to take frames of another pixel size than the model was made for.
+
+    Examples
+    --------
+    >>> estimator = FocusEstimator.load("model.safetensors")  # doctest: +SKIP
+    >>> estimator.estimate(frame_yx, pixel_size_um=0.24).defocus_um  # doctest: +SKIP
+    -1.7
+    """
+
+    def __init__(
+        self,
+        header: ModelHeader,
+        arrays: dict[str, NDArray[Any]],
+        *,
+        fingerprint: str,
+        rescale: bool = False,
+    ) -> None:
+        self.header = header
+        self._fingerprint = fingerprint
+        self._rescale = rescale
+        weights = {k.removeprefix("network."): v for k, v in arrays.items() if k.startswith("network.")}
+        network = build_network(header.network, n_bins=header.bins.count)
+        network.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
+        self._network: nn.Module = network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._familiarity = Familiarity(
+            arrays["familiarity.means"], arrays["familiarity.whitening"], header.usual_distance
+        )
+
+    @classmethod
+    def load(cls, path: str | Path, *, rescale: bool = False) -> FocusEstimator:
+        """A model from its file.
+
+        Parameters
+        ----------
+        path : str or Path
+        rescale : bool
+            Whether to take frames of another pixel size than the model was made for.
+
+        Raises
+        ------
+        ModelError
+            If the file is missing or is no model.
+        """
+        header, arrays = load_model(Path(path))
+        fingerprint = hashlib.sha256(Path(path).read_bytes()).hexdigest()[:12]
+        return cls(header, arrays, fingerprint=fingerprint, rescale=rescale)
+
+    @property
+    def fingerprint(self) -> str:
+        """The first 12 digits of the model file's SHA-256."""
+        return self._fingerprint
+
+    @property
+    def z_range_um(self) -> tuple[float, float]:
+        """Lowest and highest defocus in the training data, in um."""
+        return self.header.z_range_um
+
+    def estimate(self, frame_yx: NDArray[Any], *, pixel_size_um: float) -> FocusEstimate:
+        """The defocus of one frame.
+
+        Parameters
+        ----------
+        frame_yx : array, shape (Y, X), uint8, uint16 or float32
+            Grey values; any size that holds the network's smallest input.
+        pixel_size_um : float
+            Side of a pixel in the sample.
+
+        Raises
+        ------
+        ModelError
+            If the frame is no single plane, too small, or its pixel size is not the model's.
+        """
+        started = time.perf_counter()
+        frame = self._prepare(frame_yx, pixel_size_um=pixel_size_um)
+        with torch.inference_mode():
+            logits = self._network(frame[None, None])[0].double()
+        probabilities = torch.softmax(logits, dim=0).numpy()
+        familiar = self._familiarity.score(frame)
+        return self._answer(probabilities, familiar, latency_ms=1e3 * (time.perf_counter() - started))
+
+    def _answer(
+        self, probabilities: NDArray[np.float64], familiar: float, *, latency_ms: float
+    ) -> FocusEstimate:
+        centres = self.header.bins.centres_um
+        defocus, spread = answer(probabilities, centres, how=self.header.recipe.answer)
+        std = self.header.spread_scale * spread
+        half = self.header.interval90_scale * std
+        return FocusEstimate(
+            defocus_um=defocus,
+            std_um=std,
+            interval90_um=(defocus - half, defocus + half),
+            probabilities=probabilities,
+            bin_centres_um=centres,
+            in_distribution=familiar,
+            accepted=familiar >= ACCEPT_ABOVE,
+            layers_um=layers_of(probabilities, centres),
+            latency_ms=latency_ms,
+        )
+
+    def _prepare(self, frame_yx: NDArray[Any], *, pixel_size_um: float) -> Tensor:
+        frame = np.asarray(frame_yx)
+        if frame.ndim != 2:
+            raise ModelError(f"Expected one grey frame of shape (Y, X), got shape {frame.shape}.")
+        if frame.dtype not in (np.uint8, np.uint16, np.float32):
+            raise ModelError(f"Expected a frame of uint8, uint16 or float32, got {frame.dtype}.")
+        self._check_pixel_size(pixel_size_um)
+        pixel_um = pixel_size_um if self._rescale else self.header.camera_pixel_size_um
+        scale = self.header.working_pixel_size_um / pixel_um
+        return working_frame(frame, scale=scale, network=self.header.network)
+
+    def _check_pixel_size(self, pixel_size_um: float) -> None:
+        made_for, coarsest = self.header.camera_pixel_size_um, self.header.working_pixel_size_um
+        if not self._rescale and abs(pixel_size_um / made_for - 1) > PIXEL_TOLERANCE:
+            raise ModelError(
+                f"This model was made for pixels of {made_for:g} um, the image has {pixel_size_um:g} um. "
+                "Use a model for this magnification, or allow rescaling (--rescale)."
+            )
+        if pixel_size_um > coarsest * (1 + PIXEL_TOLERANCE):
+            raise ModelError(
+                f"Expected pixels of {coarsest:g} um or finer, got {pixel_size_um:g} um: "
+                "coarser pixels lack the detail that this model reads."
+            )
+
+
+def answer(
+    probabilities: NDArray[np.float64], centres_um: NDArray[np.float64], *, how: str
+) -> tuple[float, float]:
+    """Defocus and spread, both in um, of one distribution (bins,) over bin centres (bins,)."""
+    mean = float(probabilities @ centres_um)
+    spread = float(np.sqrt(probabilities @ (centres_um - mean) ** 2))
+    if how == "most_probable":
+        return float(centres_um[int(np.argmax(probabilities))]), spread
+    return mean, spread
+
+
+def layers_of(probabilities: NDArray[np.float64], centres_um: NDArray[np.float64]) -> tuple[float, ...]:
+    """Mean defocus of each separate peak of a distribution, most probable first, in um.
+
+    Notes
+    -----
+    The distribution is cut at its minima between peaks; a peak holds at least `LAYER_MASS` of it.
+
+    Examples
+    --------
+    >>> centres = np.arange(-3.0, 4.0)
+    >>> layers_of(np.array([0.0, 0.6, 0.0, 0.0, 0.0, 0.4, 0.0]), centres)
+    (-2.0, 2.0)
+    """
+    inner = probabilities[1:-1]
+    is_valley = (inner < probabilities[:-2]) & (inner <= probabilities[2:])
+    edges = [0, *(np.flatnonzero(is_valley) + 1), len(probabilities)]
+    peaks = [(slice(a, b), float(probabilities[a:b].sum())) for a, b in pairwise(edges)]
+    kept = sorted((p for p in peaks if p[1] >= LAYER_MASS), key=lambda p: -p[1])
+    return tuple(float(probabilities[s] @ centres_um[s] / mass) for s, mass in kept)

@@ -1,0 +1,128 @@
+"""The model file: one safetensors file whose header says, as JSON, all that is known of the model."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from parfocal.data.whole_file import whole_file
+from parfocal.errors import ModelError
+from parfocal.model.bins import BinSettings
+from parfocal.model.networks import NetworkSettings
+from parfocal.model.recipe import Recipe
+from parfocal.settings import Settings
+
+HEADER_KEY = "parfocal"
+FORMAT_VERSION = 1
+
+
+class ModelHeader(Settings):
+    """What a model file says of itself.
+
+    Attributes
+    ----------
+    camera_pixel_size_um, working_pixel_size_um : float
+        Pixel size of the training data, and that to which frames are averaged for the network.
+    z_range_um : tuple of float
+        Lowest and highest defocus in the training data.
+    spread_scale : float
+        Factor that makes the spread of the network's distribution a standard deviation of its error.
+    interval90_scale : float
+        Half the width of the 90 % interval in units of that standard deviation.
+    usual_distance : float
+        See `parfocal.model.familiarity`.
+    calibrated_on : str
+        Part of the dataset on which the last three were measured.
+    """
+
+    format_version: int = FORMAT_VERSION
+    recipe: Recipe
+    camera_pixel_size_um: float
+    z_range_um: tuple[float, float]
+    modality: str
+    objective: dict[str, float] | None
+    wavelength_um: float | None
+    dof_um: float | None
+    dataset: str
+    data_fingerprint: str
+    n_stacks: int
+    spread_scale: float
+    interval90_scale: float
+    usual_distance: float
+    calibrated_on: str
+    metrics: dict[str, float]
+    parameters: int
+    steps: int
+    package_version: str
+    licence: str = "the licence of the training data"
+
+    @property
+    def working_pixel_size_um(self) -> float:
+        """Pixel size to which frames are averaged for the network."""
+        return self.recipe.sampling.pixel_size_um
+
+    @property
+    def bins(self) -> BinSettings:
+        """The bins that the network's answers stand for."""
+        return self.recipe.bins
+
+    @property
+    def network(self) -> NetworkSettings:
+        """The network's architecture."""
+        return self.recipe.network
+
+
+def save_model(path: Path, header: ModelHeader, arrays: dict[str, NDArray[Any]]) -> None:
+    """Writes a model beside its final name, then renames it.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written; an older file under that name stays as it was.
+    """
+    data = save(
+        {name: np.ascontiguousarray(array) for name, array in arrays.items()},
+        metadata={HEADER_KEY: header.model_dump_json()},
+    )
+    with whole_file(path) as draft, draft.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def load_model(path: Path) -> tuple[ModelHeader, dict[str, NDArray[Any]]]:
+    """Header and arrays of a model file. Loading never executes code from the file.
+
+    Raises
+    ------
+    ModelError
+        If the file is missing, is no model, or is of a newer format.
+    """
+    try:
+        with safe_open(str(path), framework="numpy") as file:
+            metadata = file.metadata() or {}
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    except FileNotFoundError as error:
+        raise ModelError(f"{path}: there is no such model file.") from error
+    except (SafetensorError, OSError) as error:
+        raise ModelError(f"{path}: is not a safetensors model, or is truncated ({error}).") from error
+    if HEADER_KEY not in metadata:
+        raise ModelError(f"{path}: is a safetensors file, but not one that parfocal wrote.")
+    return _read_header(metadata[HEADER_KEY], path=path), arrays
+
+
+def _read_header(text: str, *, path: Path) -> ModelHeader:
+    values = json.loads(text)
+    version = values.get("format_version")
+    if version != FORMAT_VERSION:
+        raise ModelError(
+            f"{path}: expected model format {FORMAT_VERSION}, got {version}. Update parfocal or train again."
+        )
+    return ModelHeader.parse(values, source=str(path))

@@ -1,0 +1,104 @@
+"""A recipe: everything that decides what a training run gives, in one TOML file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+import parfocal
+from parfocal.data.sampling import SamplingSettings
+from parfocal.errors import SettingsError
+from parfocal.model.bins import BinSettings, bins_for_range
+from parfocal.model.networks import NetworkSettings
+from parfocal.settings import Settings
+from parfocal.zstack import ZStack
+
+INPUT_PX_OF_DEFAULT = 256
+"""Side of the frames that the default recipe shows to its network."""
+
+
+class TrainingSettings(Settings):
+    """How the weights are found."""
+
+    steps: Annotated[int, Field(ge=1)] = 1000
+    minutes: Annotated[float, Field(gt=0)] | None = None
+    batch_size: Annotated[int, Field(ge=1)] = 32
+    optimiser: Literal["adam", "adamw"] = "adamw"
+    learning_rate: Annotated[float, Field(gt=0)] = 2e-3
+    betas: tuple[float, float] = (0.9, 0.999)
+    weight_decay: Annotated[float, Field(ge=0)] = 1e-2
+    warm_up: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    decay: Literal["cosine", "none"] = "cosine"
+    label_sigma_um: Annotated[float, Field(ge=0)] = 0.8
+    expectation_weight: Annotated[float, Field(ge=0)] = 0.3
+    precision: Literal["auto", "bf16-mixed", "32-true"] = "auto"
+    validate_every: Annotated[int, Field(ge=1)] = 200
+    checkpoint_every_s: Annotated[float, Field(gt=0)] = 60.0
+    seed: int = 0
+
+
+class Recipe(Settings):
+    """Sampling, bins, network and training together.
+
+    `answer` is what the model says of a distribution over bins: its ``expectation``, or the centre of its
+    ``most_probable`` bin as in the 2018 paper.
+    """
+
+    name: str = "default"
+    answer: Literal["expectation", "most_probable"] = "expectation"
+    sampling: SamplingSettings = SamplingSettings()
+    bins: BinSettings = BinSettings()
+    network: NetworkSettings = NetworkSettings()
+    training: TrainingSettings = TrainingSettings()
+
+
+def load_recipe(name_or_path: str | Path) -> Recipe:
+    """A recipe by its name (``wei2018``) or its TOML file.
+
+    Raises
+    ------
+    SettingsError
+        If there is no such recipe, or it holds an unknown key or a value out of range.
+    """
+    path = Path(name_or_path)
+    if path.suffix == ".toml":
+        return Recipe.from_toml(path)
+    known = {file.stem: file for folder in _recipe_folders() for file in sorted(folder.glob("*.toml"))}
+    if str(name_or_path) not in known:
+        names = ", ".join(sorted(known))
+        raise SettingsError(f"Expected a recipe among {names}, or a .toml file; got '{name_or_path}'.")
+    return Recipe.from_toml(known[str(name_or_path)])
+
+
+def default_recipe(stacks: Sequence[tuple[ZStack, float]]) -> Recipe:
+    """The best recipe known for some stacks: crop, working pixel and bins follow from the data.
+
+    Parameters
+    ----------
+    stacks : sequence of (ZStack, focus_z_um)
+
+    Notes
+    -----
+    The largest square of the frame is shown at about 256 pixels a side, so that the cost of a step does not
+    depend on the camera; bins cover the range of defocus in the data.
+    """
+    pixel_um = max(stack.pixel_size_um for stack, _ in stacks)
+    side_um = min(min(stack.frame_shape_yx) * stack.pixel_size_um for stack, _ in stacks)
+    defocus = [stack.defocus_um(focus_z_um) for stack, focus_z_um in stacks]
+    bins = bins_for_range(min(float(d.min()) for d in defocus), max(float(d.max()) for d in defocus))
+    sampling = SamplingSettings(
+        crop_um=side_um,
+        smallest_crop_um=side_um / 2,
+        pixel_size_um=max(pixel_um, side_um / INPUT_PX_OF_DEFAULT),
+    )
+    training = TrainingSettings(label_sigma_um=0.8 * bins.width_um)
+    return Recipe(sampling=sampling, bins=bins, training=training)
+
+
+def _recipe_folders() -> list[Path]:
+    package = Path(parfocal.__file__).parent
+    # Inside an installed package, or beside the sources of a checkout.
+    return [package / "recipes", package.parents[1] / "recipes"]

@@ -1,0 +1,192 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from lock_fakes import TinyMicroscope, TruthfulEstimator
+
+from parfocal.control import (
+    ControllerSettings,
+    FocusLock,
+    LimitSettings,
+    LockSettings,
+    LockState,
+    RunLog,
+    SimulatedClock,
+    summarise,
+)
+from parfocal.errors import DeviceError, LimitError, ModelError
+
+DAY_S = 24 * 3600
+SETTINGS = LockSettings(limits=LimitSettings(lowest_z_um=-60, highest_z_um=60))
+
+
+def forty_um_a_day(t_s: float) -> float:
+    return 8 * t_s / DAY_S + 18 * np.sin(2 * np.pi * t_s / DAY_S)
+
+
+def lock_on(microscope, estimator, clock, *, settings=SETTINGS, **extra) -> FocusLock:
+    truth = microscope.true_defocus_um
+    return FocusLock(microscope, microscope, estimator, settings=settings, clock=clock, truth=truth, **extra)
+
+
+@pytest.mark.parametrize("dead_band_um", [0.5, 1.0])
+def test_focus_is_held_for_a_day_of_drift(dead_band_um):
+    clock = SimulatedClock(720, paced=False)
+    microscope = TinyMicroscope(clock, focus_um=forty_um_a_day, z_um=6.0)
+    settings = SETTINGS.replace(controller={"dead_band_um": dead_band_um})
+    lock = lock_on(microscope, TruthfulEstimator(microscope), clock, settings=settings)
+    summary = lock.run(DAY_S)
+    assert summary.held
+    assert (summary.n_frames, summary.n_accepted, summary.losses) == (2400, 2400, 0)
+    assert summary.hours == pytest.approx(24, abs=0.02)
+    assert summary.residual_largest_um < dead_band_um + 0.7
+    assert summary.within_tolerance > 0.9
+    assert 30 < summary.stage_travel_um < 45
+    assert summary.n_moves < 400
+    assert lock.state is LockState.STOPPED
+
+
+def test_a_lock_target_other_than_focus_is_held():
+    clock = SimulatedClock(720, paced=False)
+    microscope = TinyMicroscope(clock, focus_um=forty_um_a_day)
+    settings = SETTINGS.replace(controller=ControllerSettings(target_um=4.0, dead_band_um=0.5).model_dump())
+    summary = lock_on(microscope, TruthfulEstimator(microscope), clock, settings=settings).run(DAY_S)
+    assert summary.held
+    assert summary.residual_rms_um < 0.6
+    assert microscope.true_defocus_um() == pytest.approx(4.0, abs=1.5)
+
+
+def test_an_estimator_with_the_wrong_sign_never_leaves_the_window_and_is_not_called_held():
+    clock = SimulatedClock(720, paced=False)
+    microscope = TinyMicroscope(clock, focus_um=forty_um_a_day, z_um=2.0)
+    estimator = TruthfulEstimator(microscope, sign=-1.0)
+    summary = lock_on(microscope, estimator, clock).run(DAY_S)
+    assert microscope.commands
+    assert all(-60 <= z_um <= 60 for z_um in microscope.commands)
+    assert not summary.held
+
+
+def test_doubt_holds_still_then_counts_as_lost_then_recovers():
+    clock = SimulatedClock(1.0, paced=False)
+    microscope = TinyMicroscope(clock)
+    estimator = TruthfulEstimator(microscope, accepted=lambda frame: not 50 <= frame < 250)
+    lock = lock_on(microscope, estimator, clock)
+    snapshots = []
+    for k in range(300):
+        clock.wait_until(k / 20)
+        snapshots.append(lock.step())
+    states = [snapshot.state for snapshot in snapshots]
+    assert states[49] is LockState.LOCKED
+    assert states[50] is LockState.UNCERTAIN
+    assert states[249] is LockState.LOST
+    assert states[-1] is LockState.LOCKED
+    assert all(snapshot.move_um == 0 for snapshot in snapshots[50:250])
+    summary = summarise(snapshots, target_um=0, tolerance_um=1)
+    assert (summary.losses, summary.held) == (1, False)
+
+
+def test_a_lock_that_never_finds_focus_is_idle_and_not_held():
+    clock = SimulatedClock(paced=False)
+    microscope = TinyMicroscope(clock)
+    estimator = TruthfulEstimator(microscope, accepted=lambda frame: False)
+    summary = lock_on(microscope, estimator, clock).run(10)
+    assert (summary.held, summary.within_tolerance, summary.residual_rms_um) == (False, 0.0, None)
+    assert microscope.commands == []
+
+
+def test_a_hand_on_the_focus_knob_is_noticed_and_undone():
+    clock = SimulatedClock(paced=False)
+    microscope = TinyMicroscope(clock)
+    lock = lock_on(microscope, TruthfulEstimator(microscope), clock)
+    lock.run(2)
+    microscope.z_um += 4.0
+    snapshot = lock.step()
+    assert snapshot.belief_um == pytest.approx(4.0, abs=0.5)
+    assert abs(microscope.true_defocus_um()) < 0.5
+
+
+def test_a_camera_that_fails_stops_the_drive_and_closes_the_record(tmp_path):
+    clock = SimulatedClock(paced=False)
+    microscope = TinyMicroscope(clock, z_um=3.0)
+    microscope.camera_fails_at = 30
+    log = RunLog.create(tmp_path / "run", settings={}, model_fingerprint="")
+    lock = lock_on(microscope, TruthfulEstimator(microscope), clock, log=log)
+    summary = lock.run(10)
+    assert microscope.calls[-2:] == ["snap", "stop"]
+    assert (summary.fault, summary.held, summary.n_frames) == ("the camera was unplugged", False, 30)
+    assert lock.state is LockState.FAULT
+    record = RunLog.open(tmp_path / "run")
+    assert len(record.frames()["t_s"]) == 30
+    assert record.events()[-1].text == "fault: the camera was unplugged"
+    assert [file.name for file in tmp_path.iterdir()] == ["run"]  # no write-ahead log left: it was closed
+
+
+def test_a_single_step_raises_after_it_stopped_the_drive():
+    clock = SimulatedClock(paced=False)
+    microscope = TinyMicroscope(clock, z_um=3.0)
+    microscope.drive_fails_at = 0
+    lock = lock_on(microscope, TruthfulEstimator(microscope), clock)
+    with pytest.raises(DeviceError):
+        lock.step()
+    assert microscope.calls[:3] == ["snap", "move", "stop"]
+
+
+def test_ctrl_c_stops_the_drive_and_gives_the_summary(tmp_path):
+    clock = SimulatedClock(paced=False)
+    microscope = TinyMicroscope(clock)
+    microscope.camera_fails_at, microscope.error = 30, KeyboardInterrupt()
+    log = RunLog.create(tmp_path / "run", settings={}, model_fingerprint="")
+    summary = lock_on(microscope, TruthfulEstimator(microscope), clock, log=log).run(10)
+    assert "stop" in microscope.calls[-2:]
+    assert (summary.n_frames, summary.fault, summary.held) == (30, "", True)
+    assert RunLog.open(tmp_path / "run").events()[-1].text == "interrupted by the user"
+
+
+def test_a_model_that_was_not_made_for_the_camera_is_an_input_error():
+    clock = SimulatedClock(paced=False)
+    microscope = TinyMicroscope(clock)
+    microscope.camera_fails_at, microscope.error = 0, ModelError("made for 0.24 um pixels, got 0.06 um")
+    with pytest.raises(ModelError):
+        lock_on(microscope, TruthfulEstimator(microscope), clock).run(10)
+    assert microscope.calls[-1] == "stop"
+
+
+def test_a_drive_outside_the_window_is_refused_before_anything_happens():
+    clock = SimulatedClock(paced=False)
+    microscope = TinyMicroscope(clock, z_um=70.0)
+    with pytest.raises(LimitError):
+        lock_on(microscope, TruthfulEstimator(microscope), clock)
+    assert microscope.calls == []
+
+
+def test_a_watcher_sees_every_step_and_may_ask_to_stop():
+    clock = SimulatedClock(paced=False)
+    microscope = TinyMicroscope(clock)
+    seen = []
+
+    def watch(snapshot):
+        seen.append(snapshot)
+        if len(seen) == 5:
+            lock.request_stop()
+
+    lock = lock_on(microscope, TruthfulEstimator(microscope), clock, on_step=watch)
+    assert lock.run(10).n_frames == len(seen) == 5
+
+
+def test_the_record_gives_the_same_summary_as_the_run(tmp_path):
+    clock = SimulatedClock(720, paced=False)
+    microscope = TinyMicroscope(clock, focus_um=forty_um_a_day)
+    log = RunLog.create(tmp_path / "run", settings={}, model_fingerprint="")
+    summary = lock_on(microscope, TruthfulEstimator(microscope), clock, log=log).run(3600)
+    again = summarise(RunLog.open(tmp_path / "run").snapshots(), target_um=0, tolerance_um=1)
+    assert again == summary
+
+
+def test_without_the_truth_residuals_come_from_accepted_estimates():
+    clock = SimulatedClock(paced=False)
+    microscope = TinyMicroscope(clock)
+    lock = lock_on(microscope, TruthfulEstimator(microscope, accepted=lambda frame: frame % 4 > 0), clock)
+    snapshots = [replace(lock.step(), true_defocus_um=None) for _ in range(100)]
+    summary = summarise(snapshots, target_um=0, tolerance_um=1)
+    assert summary.within_tolerance == pytest.approx(75 / 99, abs=0.03)
+    assert summary.residual_rms_um == pytest.approx(0.33, abs=0.1)

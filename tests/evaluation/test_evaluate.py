@@ -1,0 +1,268 @@
+from __future__ import annotations
+
+import csv
+import html
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from parfocal.data import Annotation, Dataset, DatasetSettings, ObjectiveRecord, SplitRow
+from parfocal.errors import DatasetError, OutputError
+from parfocal.estimate import Estimator, FocusEstimate
+from parfocal.evaluation.evaluate import evaluate, json_text
+from parfocal.evaluation.report import write_report
+from parfocal.zstack import ZStack
+
+OBJECTIVE = ObjectiveRecord(numerical_aperture=1.3, magnification=40, immersion_index=1.515)
+PARTS = ("train", "train", "train", "validation", "test", "test")
+
+
+def blobs(seed: int, *, focus_z_um: float) -> ZStack:
+    """Eleven planes of blobs that blur with distance from focus and are darker on one side."""
+    generator = np.random.default_rng(seed)
+    z_um = np.arange(11.0) + generator.uniform(-0.3, 0.3, 11)
+    points = np.where(generator.random((32, 32)) > 0.98, 8000.0, 0.0)
+    frames = [
+        ndimage.gaussian_filter(points, 0.8 + 0.4 * abs(z - focus_z_um)) + 1000 + 20 * (z - focus_z_um)
+        for z in z_um
+    ]
+    return ZStack(np.rint(frames).astype(np.uint16), z_um, 0.24)
+
+
+def make_dataset(folder: Path, *, objective: ObjectiveRecord | None = OBJECTIVE) -> Dataset:
+    settings = DatasetSettings(
+        name="blobs & <dots>",
+        objective=objective,
+        pixel_size_um=0.24,
+        wavelength_um=0.56,
+        experiments=("one",),
+    )
+    dataset = Dataset.create(folder, settings)
+    names = [f"field-{index}" for index in range(len(PARTS))]
+    for index, name in enumerate(names):
+        dataset.write(name, blobs(index, focus_z_um=5.0 + 0.1 * index))
+    dataset.annotate(
+        Annotation(name, 5.0 + 0.1 * index, "ann", "2018-07-01T12:00:00+00:00")
+        for index, name in enumerate(names)
+    )
+    dataset.write_split([SplitRow(name, "one", part) for name, part in zip(names, PARTS, strict=True)])
+    return dataset
+
+
+class InformedEstimator:
+    """Knows every frame of a dataset and adds a known error to the truth."""
+
+    fingerprint = "informed-1"
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        *,
+        error_um: float = 0.2,
+        z_range_um: tuple[float, float] = (-4.0, 4.0),
+        silent_above_um: float = np.inf,
+    ) -> None:
+        self.z_range_um = z_range_um
+        self._error_um = error_um
+        self._silent_above_um = silent_above_um
+        self._truth_um: dict[bytes, float] = {}
+        for name in dataset.stack_ids():
+            stack = dataset.read(name)
+            for frame, z in zip(stack.frames_zyx, stack.defocus_um(dataset.focus_z_um(name)), strict=True):
+                self._truth_um[frame.tobytes()] = float(z)
+
+    def estimate(self, frame_yx: NDArray[Any], *, pixel_size_um: float) -> FocusEstimate:
+        truth_um = self._truth_um[np.ascontiguousarray(frame_yx).tobytes()]
+        answer_um = np.nan if truth_um > self._silent_above_um else truth_um + self._error_um
+        return FocusEstimate(
+            defocus_um=answer_um,
+            std_um=0.3,
+            interval90_um=(answer_um - 0.5, answer_um + 0.5),
+            probabilities=np.ones(1),
+            bin_centres_um=np.zeros(1),
+            in_distribution=0.9,
+            accepted=abs(truth_um) < 3,
+            layers_um=(answer_um,),
+            latency_ms=1.0,
+        )
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    return make_dataset(tmp_path_factory.mktemp("data") / "blobs")
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory: pytest.TempPathFactory, dataset: Dataset) -> Path:
+    folder = tmp_path_factory.mktemp("out") / "made" / "for it"
+    evaluate(InformedEstimator(dataset), dataset, out=folder)
+    return folder
+
+
+@pytest.fixture
+def metrics(out: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((out / "metrics.json").read_text())
+    return found
+
+
+def in_range(dataset: Dataset, part: str, limit_um: float = 4.0) -> list[float]:
+    names = dataset.ids_in(part)
+    z_um = np.concatenate([dataset.read(n).defocus_um(dataset.focus_z_um(n)) for n in names])
+    return sorted(z_um[np.abs(z_um) <= limit_um])
+
+
+def test_the_fake_is_an_estimator(dataset: Dataset) -> None:
+    assert isinstance(InformedEstimator(dataset), Estimator)
+
+
+def test_the_known_error_comes_out(metrics: dict[str, Any], dataset: Dataset) -> None:
+    assert metrics["mae_um"] == pytest.approx(0.2)
+    assert metrics["bias_um"] == pytest.approx(0.2)
+    assert metrics["std_um"] == pytest.approx(0, abs=1e-9)
+    assert metrics["interval90_coverage"] == 1
+    assert metrics["n_stacks"] == 2
+    assert metrics["dof_um"] == dataset.settings.dof_um
+
+
+def test_frames_outside_the_models_range_are_counted_and_left_out(
+    metrics: dict[str, Any], dataset: Dataset
+) -> None:
+    expected = len(in_range(dataset, "test"))
+    assert metrics["n_images"] == expected
+    assert metrics["n_outside_range"] == 22 - expected > 0
+
+
+def test_accepted_frames_have_their_own_accuracy(metrics: dict[str, Any], dataset: Dataset) -> None:
+    rate = len(in_range(dataset, "test", 3.0)) / len(in_range(dataset, "test"))
+    assert metrics["accepted"] == pytest.approx({"rate": rate, "mae_um": 0.2, "within_1um": 1.0})
+    assert metrics["accepted_rate"] == pytest.approx(rate)
+    assert metrics["answered_rate"] == 1
+
+
+def test_the_record_says_what_was_evaluated_on_what(metrics: dict[str, Any], dataset: Dataset) -> None:
+    assert metrics["part"] == "test"
+    assert metrics["model"] == {"fingerprint": "informed-1", "z_range_um": [-4.0, 4.0]}
+    assert metrics["dataset"]["fingerprint"] == dataset.fingerprint()
+    assert metrics["dataset"]["objective"]["numerical_aperture"] == 1.3
+    assert metrics["n_baseline_stacks"] == 3
+
+
+def test_bands_and_baselines_carry_the_same_block(metrics: dict[str, Any]) -> None:
+    keys = {"n_stacks", "n_images", "mae_um", "rmse_um", "mse_um2", "bias_um", "std_um", "within_1um"}
+    keys |= {"within_half_dof", "wrong_sign_rate", "interval90_coverage", "mae_by_z", "confusion", "dof_um"}
+    blocks = [metrics, *metrics["by_band"].values(), *metrics["baselines"].values()]
+    assert all(keys <= set(block) for block in blocks)
+    assert set(metrics["by_band"]) == {"0-3", "3-10"}
+    assert all(block["n_images"] == metrics["n_images"] for block in metrics["baselines"].values())
+
+
+def test_a_measure_that_sees_the_blur_beats_the_constant_when_helped(metrics: dict[str, Any]) -> None:
+    baselines = metrics["baselines"]
+    assert baselines["tenengrad_with_oracles"]["mae_um"] < 0.6 * baselines["constant"]["mae_um"]
+    assert metrics["mae_um"] < baselines["tenengrad"]["mae_um"]
+
+
+def test_the_table_of_frames_holds_every_answer(metrics: dict[str, Any], out: Path, dataset: Dataset) -> None:
+    with (out / metrics["frames"]).open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    columns = "stack plane actual_um inferred_um std_um low_um high_um in_distribution accepted"
+    assert list(rows[0]) == columns.split()
+    assert {row["stack"] for row in rows} == set(dataset.ids_in("test"))
+    assert sorted(float(row["actual_um"]) for row in rows) == pytest.approx(in_range(dataset, "test"))
+    first = rows[0]
+    stack = dataset.read(first["stack"])
+    z_um = stack.defocus_um(dataset.focus_z_um(first["stack"]))[int(first["plane"])]
+    assert float(first["actual_um"]) == pytest.approx(z_um)
+
+
+def test_nothing_half_written_is_left(out: Path) -> None:
+    figures = {f"{n}.svg" for n in ("error_summary", "confusion_map", "error_by_z", "inferred_vs_actual")}
+    assert {item.name for item in out.iterdir()} == {"metrics.json", "per_frame.csv", "report.html"} | figures
+
+
+def test_what_is_returned_is_what_is_written(dataset: Dataset, tmp_path: Path) -> None:
+    told: list[tuple[int, int]] = []
+    got = evaluate(
+        InformedEstimator(dataset),
+        dataset,
+        out=tmp_path,
+        part="validation",
+        progress=lambda done, total: told.append((done, total)),
+    )
+    assert json.loads((tmp_path / "metrics.json").read_text()) == got
+    assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    assert got["mae_um_ci95"] is None
+
+
+def test_an_unknown_depth_of_field_and_silence_are_reported_as_such(tmp_path: Path) -> None:
+    dataset = make_dataset(tmp_path / "data", objective=None)
+    estimator = InformedEstimator(dataset, silent_above_um=0.0)
+    got = evaluate(estimator, dataset, out=tmp_path / "out")
+    assert got["dof_um"] is None
+    assert 0.3 < got["answered_rate"] < 0.7
+    assert "depths of field" not in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_a_model_that_never_answers_still_gets_its_report(dataset: Dataset, tmp_path: Path) -> None:
+    got = evaluate(InformedEstimator(dataset, silent_above_um=-np.inf), dataset, out=tmp_path)
+    assert got["mae_um"] is None
+    assert "no answer for any" in (tmp_path / "report.html").read_text()
+
+
+def test_stacks_out_of_the_models_reach_are_refused(dataset: Dataset, tmp_path: Path) -> None:
+    estimator = InformedEstimator(dataset, z_range_um=(50.0, 60.0))
+    with pytest.raises(DatasetError, match="between 50 and 60 um"):
+        evaluate(estimator, dataset, out=tmp_path)
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_folder_that_cannot_be_made_is_refused_before_any_work(dataset: Dataset, tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("a file")
+    with pytest.raises(OutputError, match="taken"):
+        evaluate(InformedEstimator(dataset), dataset, out=tmp_path / "taken", progress=pytest.fail)
+
+
+def test_the_report_is_one_file_that_needs_no_network(out: Path) -> None:
+    page = (out / "report.html").read_text()
+    assert page.count("data:image/svg+xml;base64,") == 4
+    assert not re.search(r"""(src|href)=["'](?!data:)""", page)
+    assert "<script" not in page
+
+
+def test_the_report_says_the_verdict_in_um_and_depths_of_field(out: Path, metrics: dict[str, Any]) -> None:
+    page = html.unescape((out / "report.html").read_text())
+    depths = 0.2 / metrics["dof_um"]
+    assert f"Half of the images are within 0.20 µm ({depths:.2f} depths of field) of focus" in page
+    assert "100 % within 1 µm; the side of focus is wrong in 0 %." in page
+
+
+def test_names_from_the_dataset_cannot_break_the_page(out: Path) -> None:
+    page = (out / "report.html").read_text()
+    assert "<dots>" not in page
+    assert "blobs &amp; &lt;dots&gt;" in page
+
+
+def test_the_report_can_be_drawn_again_from_the_numbers(out: Path) -> None:
+    page = (out / "report.html").read_bytes()
+    (out / "report.html").unlink()
+    assert write_report(out).read_bytes() == page
+
+
+def test_a_report_without_numbers_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"metrics\.json"):
+        write_report(tmp_path)
+
+
+def test_json_keeps_lists_on_a_line_and_refuses_what_is_no_number() -> None:
+    values = {"a": [[1.5, None], [2.0, 3.0]], "b": "[x,\n y]", "c": [], "d": {"e": ["f, g", "[h]"]}}
+    text = json_text(values)
+    assert json.loads(text) == values
+    assert "[1.5, null]" in text
+    with pytest.raises(ValueError, match="JSON"):
+        json_text({"a": float("nan")})

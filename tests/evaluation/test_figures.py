@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from parfocal.errors import OutputError
+from parfocal.evaluation.figures import (
+    confusion_map,
+    error_by_z,
+    error_summary,
+    focus_over_time,
+    inferred_vs_actual,
+    montage,
+    save_figure,
+)
+from parfocal.evaluation.metrics import bin_edges_um, focus_metrics
+
+ACTUAL = np.tile(np.linspace(-5, 5, 11), 3)
+INFERRED = ACTUAL + np.random.default_rng(0).normal(0, 0.3, len(ACTUAL))
+
+
+def block(inferred: Any = INFERRED, **others: Any) -> dict[str, Any]:
+    stacks = np.repeat(np.arange(3), 11)
+    return focus_metrics(ACTUAL, inferred, stack_index=stacks, bin_edges_um=bin_edges_um(-8, 8), **others)
+
+
+def lock_record(n: int) -> dict[str, Any]:
+    hours = np.linspace(0, 24, n)
+    focal = 20 * np.sin(hours / 5)
+    defocus = np.random.default_rng(1).normal(0, 0.2, n)
+    return {"time_h": hours, "stage_um": focal + defocus, "focal_um": focal, "tolerance_um": 1.0}
+
+
+def figures() -> dict[str, Figure]:
+    helped = {"brenner": block(0 * ACTUAL), "brenner_with_oracles": block(ACTUAL * 0.9)}
+    record = lock_record(50)
+    return {
+        "error_summary": error_summary({"model": block(), "constant": block(0 * ACTUAL), **helped}),
+        "confusion_map": confusion_map(block()["confusion"]),
+        "error_by_z": error_by_z(block()["mae_by_z"], dof_um=0.6),
+        "inferred_vs_actual": inferred_vs_actual(
+            ACTUAL, INFERRED, interval_low_um=INFERRED - 0.5, interval_high_um=INFERRED + 0.5
+        ),
+        "focus_over_time": focus_over_time(
+            **record, true_defocus_um=np.zeros(50), events=[(3.0, "lost"), (3.5, "found")], title="Run"
+        ),
+    }
+
+
+@pytest.mark.parametrize("name", figures())
+def test_every_axis_of_every_figure_says_what_and_in_which_unit(name: str) -> None:
+    figure = figures()[name]
+    shown = [axes for axes in figure.axes if axes.get_label() != "<colorbar>"]
+    assert shown
+    assert any("(µm)" in axes.get_xlabel() or "(h)" in axes.get_xlabel() for axes in shown)
+    if name != "error_summary":
+        assert all("(µm)" in axes.get_ylabel() for axes in shown)
+
+
+@pytest.mark.parametrize("suffix", ["svg", "png", "pdf"])
+def test_a_figure_is_saved_whole_in_the_format_of_its_name(tmp_path: Path, suffix: str) -> None:
+    path = save_figure(figures()["error_by_z"], tmp_path / f"figure.{suffix}")
+    heads = {"svg": b"<?xml", "png": b"\x89PNG", "pdf": b"%PDF"}
+    assert path.read_bytes().startswith(heads[suffix])
+    assert [item.name for item in tmp_path.iterdir()] == [path.name]
+
+
+def test_the_same_numbers_give_the_same_file(tmp_path: Path) -> None:
+    first, again = (save_figure(figures()["confusion_map"], tmp_path / f"{n}.svg") for n in "ab")
+    assert first.read_bytes() == again.read_bytes()
+
+
+def test_a_figure_that_cannot_be_written_says_so(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match=r"a\.svg"):
+        save_figure(figures()["error_by_z"], tmp_path / "missing" / "a.svg")
+
+
+def test_drawing_leaves_the_global_style_alone() -> None:
+    before = dict(matplotlib.rcParams)
+    figures()
+    assert dict(matplotlib.rcParams) == before
+
+
+def test_a_method_without_answers_has_a_row_and_no_bar() -> None:
+    figure = error_summary({"model": block(), "silent": block(np.full(len(ACTUAL), np.nan))})
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["this model", "silent"]
+    assert len(figure.axes[0].containers) == 1
+
+
+def test_help_shares_the_row_of_the_measure_it_helps() -> None:
+    labels = [label.get_text() for label in figures()["error_summary"].axes[0].get_yticklabels()]
+    assert labels == ["this model", "constant", "Brenner"]
+
+
+def test_frames_without_an_answer_leave_a_gap_in_the_scatter() -> None:
+    assert isinstance(inferred_vs_actual([0.0, 1.0], [np.nan, 1.1]), Figure)
+
+
+def test_error_by_z_needs_no_depth_of_field() -> None:
+    labels = error_by_z(block()["mae_by_z"], dof_um=None).legends[0].get_texts()
+    assert [text.get_text() for text in labels] == ["mean absolute error", "mean error"]
+
+
+def test_the_residual_is_what_the_stage_misses_of_the_sample_and_the_target() -> None:
+    record = lock_record(50)
+    figure = focus_over_time(**record, target_um=0.5)
+    drawn = next(line for line in figure.axes[1].lines if line.get_label() == "estimated")
+    np.testing.assert_allclose(drawn.get_ydata(), record["stage_um"] - record["focal_um"] - 0.5)
+
+
+def test_a_day_of_frames_is_thinned_and_keeps_its_outliers() -> None:
+    record = lock_record(200_000)
+    record["stage_um"][123_456] += 7.0
+    record["stage_um"][77_777] = np.nan
+    figure = focus_over_time(**record)
+    drawn = next(line for line in figure.axes[1].lines if line.get_label() == "estimated")
+    values = np.asarray(drawn.get_ydata(), float)
+    assert len(values) <= 4000
+    assert np.nanmax(values) == pytest.approx((record["stage_um"] - record["focal_um"])[123_456])
+    assert np.all(np.diff(np.asarray(drawn.get_xdata(), float)) > 0)
+
+
+@pytest.mark.parametrize("n_frames", [1, 5, 7])
+def test_a_montage_shows_every_frame_under_its_label(n_frames: int) -> None:
+    frames = np.random.default_rng(0).integers(0, 255, (n_frames, 8, 12), dtype=np.uint8)
+    figure = montage(frames, [f"{index} µm" for index in range(n_frames)])
+    titles = [axes.get_title() for axes in figure.axes if axes.images]
+    assert titles == [f"{index} µm" for index in range(n_frames)]
