@@ -40,7 +40,6 @@ _STYLE: Any = {  # Any: matplotlib types its keys as one long list of literals
     "legend.frameon": False,
     "legend.fontsize": 8.5,
     "figure.dpi": 150,
-    "savefig.dpi": 200,
     "svg.hashsalt": "parfocal",  # the same numbers give the same file
 }
 
@@ -61,7 +60,9 @@ _UM = "µm"
 P = ParamSpec("P")
 
 
-def _in_project_style(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+def in_project_style(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+    """A drawing function that draws in the project's style."""
+
     @functools.wraps(draw)
     def styled(*args: P.args, **kwargs: P.kwargs) -> Figure:
         with matplotlib.rc_context(_STYLE):
@@ -70,7 +71,7 @@ def _in_project_style(draw: Callable[P, Figure]) -> Callable[P, Figure]:
     return styled
 
 
-def save_figure(figure: Figure, path: Path) -> Path:
+def save_figure(figure: Figure, path: Path, *, dpi: float = 200) -> Path:
     """Write a figure, beside its final name first; the suffix (.svg, .png, .pdf) chooses the format.
 
     Raises
@@ -80,7 +81,7 @@ def save_figure(figure: Figure, path: Path) -> Path:
     """
     metadata: dict[str, Any] = {"Date": None} if path.suffix == ".svg" else {}
     with whole_file(path) as draft, matplotlib.rc_context(_STYLE):
-        figure.savefig(draft, format=path.suffix.lstrip("."), metadata=metadata)
+        figure.savefig(draft, format=path.suffix.lstrip("."), metadata=metadata, dpi=dpi)
     return path
 
 
@@ -96,7 +97,7 @@ def display_name(name: str) -> str:
     return _DISPLAY_NAMES.get(plain, plain) + (", helped" if name.endswith(_ORACLES) else "")
 
 
-@_in_project_style
+@in_project_style
 def error_summary(blocks: Mapping[str, Mapping[str, Any]], *, title: str = "") -> Figure:
     """Mean error of each method with bars of one standard deviation, as Fig. 2d of the paper.
 
@@ -149,7 +150,7 @@ def _mark_oracles(axes: Axes, blocks: Mapping[str, Any]) -> None:
     axes.figure.legend(handles=[*alone, *helped], loc="outside upper center", ncols=2, handletextpad=0.2)
 
 
-@_in_project_style
+@in_project_style
 def confusion_map(confusion: Mapping[str, Any], *, title: str = "") -> Figure:
     """Probability of each inferred position given the actual one, as Fig. 3a of the paper.
 
@@ -177,7 +178,7 @@ def confusion_map(confusion: Mapping[str, Any], *, title: str = "") -> Figure:
     return figure
 
 
-@_in_project_style
+@in_project_style
 def error_by_z(mae_by_z: Mapping[str, Any], *, dof_um: float | None, title: str = "") -> Figure:
     """Mean absolute error and bias against defocus, with a band of one depth of field to each side of 0.
 
@@ -203,7 +204,7 @@ def error_by_z(mae_by_z: Mapping[str, Any], *, dof_um: float | None, title: str 
     return figure
 
 
-@_in_project_style
+@in_project_style
 def inferred_vs_actual(
     actual_um: ArrayLike,
     inferred_um: ArrayLike,
@@ -236,7 +237,7 @@ def inferred_vs_actual(
     return figure
 
 
-@_in_project_style
+@in_project_style
 def focus_over_time(
     *,
     time_h: ArrayLike,
@@ -334,7 +335,7 @@ def _mark_events(above: Axes, below: Axes, events: Sequence[tuple[float, str]]) 
         )
 
 
-@_in_project_style
+@in_project_style
 def montage(frames_zyx: NDArray[Any], labels: Sequence[str]) -> Figure:
     """Frames side by side on one grey scale, each under its label.
 
