@@ -11,7 +11,8 @@ from parfocal.model.networks import (
     count_parameters,
 )
 from parfocal.model.recipe import Recipe, TrainingSettings, default_recipe, load_recipe
-from parfocal.model.training import TrainingProgress, train
+from parfocal.model.training import train
+from parfocal.model.training_run import TrainingProgress
 
 __all__ = [
     "BinSettings",

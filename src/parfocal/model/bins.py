@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 from torch import Tensor
 
+from parfocal.errors import InputError
 from parfocal.settings import Settings
 
 
@@ -59,12 +60,28 @@ class BinSettings(Settings):
 def bins_for_range(lowest_um: float, highest_um: float, *, about: int = 40) -> BinSettings:
     """Bins that cover a range, symmetric about focus, with a width of 1, 2, 2.5 or 5 times a power of ten.
 
+    Parameters
+    ----------
+    lowest_um, highest_um : float
+        The range of defocus, in um.
+    about : int
+        How many bins to have, roughly: between 0.4 and 1 times as many, and three more.
+
+    Raises
+    ------
+    InputError
+        If the range holds nothing but focus.
+
     Examples
     --------
     >>> bins_for_range(-15.9, 15.2).width_um, bins_for_range(-48, 49).width_um
     (1.0, 2.5)
     """
     reach_um = max(abs(lowest_um), abs(highest_um))
+    if not reach_um > 0:
+        raise InputError(
+            f"Expected frames out of focus too, got a range of {lowest_um:g} to {highest_um:g} um."
+        )
     raw = 2 * reach_um / about
     power = 10.0 ** np.floor(np.log10(raw))
     width = next(w * power for w in (1.0, 2.0, 2.5, 5.0, 10.0) if w * power >= raw * 0.999)

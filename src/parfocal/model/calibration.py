@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -12,12 +13,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from parfocal.model.estimator import answer
-from parfocal.model.familiarity import Familiarity, describe, learn_familiarity
+from parfocal.model.familiarity import Familiarity, clipped_fraction, describe, learn_familiarity
 from parfocal.model.recipe import Recipe
 from parfocal.model.working_frame import working_frame
 from parfocal.zstack import ZStack
 
 LabelledStack = tuple[ZStack, float]
+"""A stack and its focus position in um."""
 MOST_TRAINING_FRAMES = 2000
 """Enough to know what familiar frames look like."""
 
@@ -69,23 +71,44 @@ def calibrate(
 
     Notes
     -----
-    Without validation stacks the training stacks serve, which flatters; the model file says so. The 90 %
-    interval is conformal: the 0.9 quantile of |error| / spread over held-out frames, of which there must be
-    one more than 0.9 of them (Vovk et al. 2005).
+    Without validation stacks the training stacks serve, which flatters; the model file says so.
     """
     held_out = validation or training
     predictions = predict_stacks(network, held_out, recipe)
-    error = np.abs(predictions.inferred_um - predictions.actual_um)
-    ratio = error / np.maximum(predictions.spread_um, 1e-6)
-    spread_scale = float(np.sqrt(np.mean(ratio**2)))
-    quantile = min(1.0, np.ceil(0.9 * (len(ratio) + 1)) / len(ratio))
+    ratios = np.abs(predictions.inferred_um - predictions.actual_um) / predictions.spread_um
+    spread_scale = max(float(np.sqrt(np.mean(ratios**2))), 1e-6)
     return Calibration(
-        spread_scale=max(spread_scale, 1e-6),
-        interval90_scale=float(np.quantile(ratio, quantile, method="higher")) / max(spread_scale, 1e-6),
+        spread_scale=spread_scale,
+        interval90_scale=conformal_scale(ratios) / spread_scale,
         familiarity=_familiarity(training, held_out, recipe),
         predictions=predictions,
         part="validation" if validation else "train",
     )
+
+
+def conformal_scale(ratios: NDArray[np.float64], *, coverage: float = 0.9) -> float:
+    """How many spreads wide an interval must be, to either side, to hold the truth of a further frame.
+
+    Parameters
+    ----------
+    ratios : array, shape (N,)
+        |error| / spread of held-out frames, N > 0.
+    coverage : float
+        How often it must hold the truth, below 1.
+
+    Notes
+    -----
+    Split conformal prediction (Vovk et al. 2005): the k-th smallest ratio, k the first integer from
+    coverage (N + 1) up; the largest one where there are too few. Exact for exchangeable frames; frames of one
+    stack err alike, so few stacks tell the width only roughly.
+
+    Examples
+    --------
+    >>> conformal_scale(np.arange(1.0, 20.0))
+    18.0
+    """
+    k = math.ceil(coverage * (len(ratios) + 1) - 1e-9)
+    return float(np.sort(ratios)[min(k, len(ratios)) - 1])
 
 
 def predict_stacks(network: nn.Module, stacks: Sequence[LabelledStack], recipe: Recipe) -> Predictions:
@@ -98,7 +121,7 @@ def predict_stacks(network: nn.Module, stacks: Sequence[LabelledStack], recipe: 
             frames = torch.stack(list(working_frames(stack, recipe)))[:, None].to(device)
             logits = torch.cat([network(part).float() for part in torch.split(frames, 16)]).cpu()
             probabilities = torch.softmax(logits.double(), dim=1).numpy()
-            answers += [answer(p, recipe.bins.centres_um, how=recipe.answer) for p in probabilities]
+            answers += [answer(p, recipe.bins, how=recipe.answer) for p in probabilities]
             actual.append(stack.defocus_um(focus_z_um))
     inferred, spread = np.array(answers).T
     return Predictions(np.concatenate(actual), inferred, spread)
@@ -117,7 +140,9 @@ def _familiarity(
     described, defocus = _describe_all(training, recipe)
     keep = np.linspace(0, len(defocus) - 1, min(len(defocus), MOST_TRAINING_FRAMES)).astype(int)
     bins = recipe.bins.index_of(torch.from_numpy(defocus[keep])).numpy()
-    return learn_familiarity(described[keep], bins, _describe_all(held_out, recipe)[0])
+    familiarity = learn_familiarity(described[keep], bins, _describe_all(held_out, recipe)[0])
+    clipping = [clipped_fraction(frame) for stack, _ in training for frame in stack.frames_zyx]
+    return replace(familiarity, usual_clipping=max(clipping))
 
 
 def _describe_all(

@@ -2,63 +2,80 @@
 
 from __future__ import annotations
 
+import io
+import os
 import pickle
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from parfocal.data.whole_file import whole_file
 from parfocal.errors import InputError
+from parfocal.model.recipe import Recipe
+from parfocal.model.training_run import TrainingRun
 
-RunState = dict[str, Any]
+FREE_TO_CHANGE = {"training": {"steps", "minutes", "checkpoint_every_s"}}
+"""Parts of a recipe that say how long to train, not how: a run may go on for longer than first meant."""
 
 
-def save_checkpoint(
-    path: Path, network: nn.Module, optimiser: torch.optim.Optimizer, *, state: RunState
-) -> None:
-    """Writes weights, optimiser, random state and the run's numbers; replaces an older checkpoint whole.
+def save_checkpoint(path: Path, run: TrainingRun, *, recipe: Recipe, data_fingerprint: str) -> None:
+    """Writes all of a run; an older checkpoint is replaced whole.
 
     Raises
     ------
     OutputError
         If it cannot be written; the older checkpoint stays.
     """
-    values = {
-        "network": network.state_dict(),
-        "optimiser": optimiser.state_dict(),
-        "torch_random": torch.get_rng_state(),
-        "state": state,
-    }
-    with whole_file(path) as draft:
-        torch.save(values, draft)
+    values = {"made_with": _made_with(recipe, data_fingerprint), "run": run.state()}
+    buffer = io.BytesIO()  # torch's own file writer hides from its callers that a disk is full
+    torch.save(values, buffer)
+    with whole_file(path) as draft, draft.open("wb") as file:
+        file.write(buffer.getbuffer())
+        file.flush()
+        os.fsync(file.fileno())
 
 
-def load_checkpoint(path: Path, network: nn.Module, optimiser: torch.optim.Optimizer) -> RunState:
-    """Restores weights, optimiser and random state in place.
-
-    Returns
-    -------
-    dict
-        The run's numbers, as given to `save_checkpoint`.
+def load_checkpoint(path: Path, run: TrainingRun, *, recipe: Recipe, data_fingerprint: str) -> None:
+    """Takes up a run where its checkpoint left it.
 
     Raises
     ------
     InputError
-        If there is no checkpoint, or it belongs to another recipe.
+        If there is no checkpoint, it is damaged, or it belongs to another recipe or other data.
     """
     if not path.exists():
         raise InputError(f"{path}: there is no checkpoint to resume from. Train without --resume first.")
     try:
-        values = torch.load(path, weights_only=True)
-        network.load_state_dict(values["network"])
-        optimiser.load_state_dict(values["optimiser"])
-    except (RuntimeError, KeyError, ValueError, EOFError, pickle.UnpicklingError) as error:
+        values = torch.load(path, map_location="cpu", weights_only=True)
+        made_with, state = values["made_with"], values["run"]
+        _refuse_another(made_with, _made_with(recipe, data_fingerprint), path=path)
+        run.restore(state)
+    except (RuntimeError, LookupError, TypeError, ValueError, EOFError, pickle.UnpicklingError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
         raise InputError(
-            f"{path}: the checkpoint is damaged or belongs to another recipe ({str(error).splitlines()[0]}). "
-            "Resume with the same dataset and recipe, or train anew without --resume."
+            f"{path}: the checkpoint is damaged ({reason}). Train anew without --resume."
         ) from error
-    torch.set_rng_state(values["torch_random"])
-    state: RunState = values["state"]
-    return state
+
+
+def _made_with(recipe: Recipe, data_fingerprint: str) -> dict[str, Any]:
+    return {**recipe.model_dump(mode="json", exclude=FREE_TO_CHANGE), "data": data_fingerprint}
+
+
+def _refuse_another(made_with: dict[str, Any], now: dict[str, Any], *, path: Path) -> None:
+    differences = list(_differences(made_with, now))
+    if differences:
+        raise InputError(
+            f"{path}: the checkpoint belongs to another recipe or other data: {'; '.join(differences)}. "
+            "Resume with the same ones, or train anew without --resume."
+        )
+
+
+def _differences(before: dict[str, Any], now: dict[str, Any], *, prefix: str = "") -> Iterator[str]:
+    for key in dict.fromkeys((*before, *now)):
+        old, new = before.get(key), now.get(key)
+        if isinstance(old, dict) and isinstance(new, dict):
+            yield from _differences(old, new, prefix=f"{prefix}{key}.")
+        elif old != new:
+            yield f"{prefix}{key} was {old}, is {new}"

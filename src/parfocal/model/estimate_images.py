@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from parfocal.data.stack_io import ImageFile, read_image
-from parfocal.errors import ImageFileError, ModelError
+from parfocal.errors import ImageFileError, InputError, ModelError
 from parfocal.estimate import Estimator, FocusEstimate
 from parfocal.model.model_file import ModelHeader
 
-IMMERSION_INDEX = {"air": 1.0, "water": 1.33, "oil": 1.515}
+Immersion = Literal["air", "water", "oil"]
+IMMERSION_INDEX: dict[Immersion, float] = {"air": 1.0, "water": 1.33, "oil": 1.515}
 SAME_OPTICS = 0.05
 """Relative difference of numerical aperture or index that is still the same lens."""
 
@@ -64,24 +65,41 @@ def estimate_images(
 
 
 def check_optics(
-    header: ModelHeader, *, numerical_aperture: float | None = None, immersion: str | None = None
+    header: ModelHeader, *, numerical_aperture: float | None = None, immersion: Immersion | None = None
 ) -> None:
     """Refuses an objective that the model was not made for.
+
+    Parameters
+    ----------
+    header : ModelHeader
+    numerical_aperture : float, optional
+    immersion : str, optional
+        ``air``, ``water`` or ``oil``.
 
     Raises
     ------
     ModelError
         If aperture or immersion differ from the model's, where both are known.
+    InputError
+        If there is no such immersion.
     """
+    if immersion is not None and immersion not in IMMERSION_INDEX:
+        raise InputError(f"Expected an immersion among {', '.join(IMMERSION_INDEX)}; got '{immersion}'.")
     made_for = header.objective
     if made_for is None:
         return
-    if numerical_aperture and abs(numerical_aperture / made_for["numerical_aperture"] - 1) > SAME_OPTICS:
+    if (
+        numerical_aperture is not None
+        and abs(numerical_aperture / made_for["numerical_aperture"] - 1) > SAME_OPTICS
+    ):
         raise ModelError(
             f"This model was made for NA {made_for['numerical_aperture']:g}, got NA {numerical_aperture:g}. "
             "Use a model for this objective, or calibrate one."
         )
-    if immersion and abs(IMMERSION_INDEX[immersion] / made_for["immersion_index"] - 1) > SAME_OPTICS:
+    if (
+        immersion is not None
+        and abs(IMMERSION_INDEX[immersion] / made_for["immersion_index"] - 1) > SAME_OPTICS
+    ):
         raise ModelError(
             f"This model was made for immersion of index {made_for['immersion_index']:g}, got {immersion}. "
             "Use a model for this objective, or calibrate one."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import time
 from itertools import pairwise
 from pathlib import Path
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 
 from parfocal.errors import ModelError
 from parfocal.estimate import FocusEstimate
+from parfocal.model.bins import BinSettings
 from parfocal.model.familiarity import Familiarity
 from parfocal.model.model_file import ModelHeader, load_model
 from parfocal.model.networks import build_network
@@ -63,7 +65,10 @@ class FocusEstimator:
         network.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
         self._network: nn.Module = network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._familiarity = Familiarity(
-            arrays["familiarity.means"], arrays["familiarity.whitening"], header.usual_distance
+            arrays["familiarity.means"],
+            arrays["familiarity.whitening"],
+            header.usual_distance,
+            header.usual_clipping,
         )
 
     @classmethod
@@ -79,11 +84,17 @@ class FocusEstimator:
         Raises
         ------
         ModelError
-            If the file is missing or is no model.
+            If the file is missing, is no model, or its weights are not those of the network that it names.
         """
         header, arrays = load_model(Path(path))
         fingerprint = hashlib.sha256(Path(path).read_bytes()).hexdigest()[:12]
-        return cls(header, arrays, fingerprint=fingerprint, rescale=rescale)
+        try:
+            return cls(header, arrays, fingerprint=fingerprint, rescale=rescale)
+        except (KeyError, RuntimeError) as error:
+            raise ModelError(
+                f"{path}: its weights do not fit the network that its header names. "
+                f"It was made by parfocal {header.package_version}; train again."
+            ) from error
 
     @property
     def fingerprint(self) -> str:
@@ -108,21 +119,22 @@ class FocusEstimator:
         Raises
         ------
         ModelError
-            If the frame is no single plane, too small, or its pixel size is not the model's.
+            If the frame is no single plane, of another type or too small, holds values that are not finite,
+            or its pixel size is not the model's.
         """
         started = time.perf_counter()
         frame = self._prepare(frame_yx, pixel_size_um=pixel_size_um)
         with torch.inference_mode():
             logits = self._network(frame[None, None])[0].double()
         probabilities = torch.softmax(logits, dim=0).numpy()
-        familiar = self._familiarity.score(frame)
+        familiar = 0.0 if self._familiarity.is_clipped(frame_yx) else self._familiarity.score(frame)
         return self._answer(probabilities, familiar, latency_ms=1e3 * (time.perf_counter() - started))
 
     def _answer(
         self, probabilities: NDArray[np.float64], familiar: float, *, latency_ms: float
     ) -> FocusEstimate:
         centres = self.header.bins.centres_um
-        defocus, spread = answer(probabilities, centres, how=self.header.recipe.answer)
+        defocus, spread = answer(probabilities, self.header.bins, how=self.header.recipe.answer)
         std = self.header.spread_scale * spread
         half = self.header.interval90_scale * std
         return FocusEstimate(
@@ -143,12 +155,16 @@ class FocusEstimator:
             raise ModelError(f"Expected one grey frame of shape (Y, X), got shape {frame.shape}.")
         if frame.dtype not in (np.uint8, np.uint16, np.float32):
             raise ModelError(f"Expected a frame of uint8, uint16 or float32, got {frame.dtype}.")
+        if frame.dtype == np.float32 and not np.isfinite(frame).all():
+            raise ModelError("Expected finite grey values; the frame holds some that are not a number.")
         self._check_pixel_size(pixel_size_um)
         pixel_um = pixel_size_um if self._rescale else self.header.camera_pixel_size_um
         scale = self.header.working_pixel_size_um / pixel_um
         return working_frame(frame, scale=scale, network=self.header.network)
 
     def _check_pixel_size(self, pixel_size_um: float) -> None:
+        if not 0 < pixel_size_um < math.inf:
+            raise ModelError(f"Expected a pixel size above 0 um, got {pixel_size_um}.")
         made_for, coarsest = self.header.camera_pixel_size_um, self.header.working_pixel_size_um
         if not self._rescale and abs(pixel_size_um / made_for - 1) > PIXEL_TOLERANCE:
             raise ModelError(
@@ -162,12 +178,29 @@ class FocusEstimator:
             )
 
 
-def answer(
-    probabilities: NDArray[np.float64], centres_um: NDArray[np.float64], *, how: str
-) -> tuple[float, float]:
-    """Defocus and spread, both in um, of one distribution (bins,) over bin centres (bins,)."""
+def answer(probabilities: NDArray[np.float64], bins: BinSettings, *, how: str) -> tuple[float, float]:
+    """Defocus and spread, both in um, of one distribution over bins.
+
+    Parameters
+    ----------
+    probabilities : array, shape (bins,)
+    bins : BinSettings
+    how : str
+        ``expectation``, or ``most_probable``.
+
+    Notes
+    -----
+    The spread is that of a density that is constant inside each bin, and so at least width / sqrt(12): a
+    network that is certain of its bin still does not know where in it the truth lies.
+
+    Examples
+    --------
+    >>> answer(np.array([0.0, 1.0, 1.0, 0.0]) / 2, BinSettings(lowest_um=0, highest_um=3), how="expectation")
+    (1.5, 0.5773502691896257)
+    """
+    centres_um = bins.centres_um
     mean = float(probabilities @ centres_um)
-    spread = float(np.sqrt(probabilities @ (centres_um - mean) ** 2))
+    spread = float(np.sqrt(probabilities @ (centres_um - mean) ** 2 + bins.width_um**2 / 12))
     if how == "most_probable":
         return float(centres_um[int(np.argmax(probabilities))]), spread
     return mean, spread
@@ -176,9 +209,15 @@ def answer(
 def layers_of(probabilities: NDArray[np.float64], centres_um: NDArray[np.float64]) -> tuple[float, ...]:
     """Mean defocus of each separate peak of a distribution, most probable first, in um.
 
+    Parameters
+    ----------
+    probabilities : array, shape (bins,)
+    centres_um : array, shape (bins,)
+
     Notes
     -----
-    The distribution is cut at its minima between peaks; a peak holds at least `LAYER_MASS` of it.
+    The distribution is cut where it falls below half of the peaks on either side; a peak holds at least
+    `LAYER_MASS` of it.
 
     Examples
     --------
@@ -186,9 +225,22 @@ def layers_of(probabilities: NDArray[np.float64], centres_um: NDArray[np.float64
     >>> layers_of(np.array([0.0, 0.6, 0.0, 0.0, 0.0, 0.4, 0.0]), centres)
     (-2.0, 2.0)
     """
-    inner = probabilities[1:-1]
-    is_valley = (inner < probabilities[:-2]) & (inner <= probabilities[2:])
-    edges = [0, *(np.flatnonzero(is_valley) + 1), len(probabilities)]
+    edges = [0, *_valleys(probabilities), len(probabilities)]
     peaks = [(slice(a, b), float(probabilities[a:b].sum())) for a, b in pairwise(edges)]
     kept = sorted((p for p in peaks if p[1] >= LAYER_MASS), key=lambda p: -p[1])
     return tuple(float(probabilities[s] @ centres_um[s] / mass) for s, mass in kept)
+
+
+def _valleys(probabilities: NDArray[np.float64]) -> list[int]:
+    valleys: list[int] = []
+    peak = lowest = float(probabilities[0])
+    lowest_at = 0
+    for k, probability in enumerate(probabilities.tolist()):
+        if lowest < peak / 2 and probability > 2 * lowest:
+            valleys.append(lowest_at)
+            peak, lowest, lowest_at = probability, probability, k
+        elif probability > peak:
+            peak, lowest, lowest_at = probability, probability, k
+        elif probability < lowest:
+            lowest, lowest_at = probability, k
+    return valleys

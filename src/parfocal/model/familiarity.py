@@ -8,6 +8,7 @@ kurtosis of its grey values and its contrast. Frames far from all bins of the tr
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +17,8 @@ from torch import Tensor
 
 N_BANDS = 20
 SHRINKAGE = 0.1
+CLIPPING_TOLERANCE = 0.03
+"""Clipped pixels beyond the usual fraction, from which on a frame is unfamiliar."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,11 +33,14 @@ class Familiarity:
         Turns differences into units of the spread within a group.
     usual_distance : float
         95 % of the held-out frames lie within this distance of their nearest group.
+    usual_clipping : float
+        The largest `clipped_fraction` of the training frames.
     """
 
     means: NDArray[np.float32]
     whitening: NDArray[np.float32]
     usual_distance: float
+    usual_clipping: float = 0.0
 
     def score(self, frame_yx: Tensor) -> float:
         """1 for a familiar frame, 0.5 at twice the usual distance, 0 for a frame unlike all others.
@@ -47,9 +53,25 @@ class Familiarity:
         distance = self.distance(describe(frame_yx)[None])[0] / self.usual_distance
         return float(1 / (1 + (distance / 2) ** 6)) if np.isfinite(distance) else 0.0
 
+    def is_clipped(self, frame_yx: NDArray[Any]) -> bool:
+        """Whether a camera frame (Y, X) is saturated or black to a degree that training frames were not."""
+        return clipped_fraction(frame_yx) > self.usual_clipping + CLIPPING_TOLERANCE
+
     def distance(self, descriptions: NDArray[np.float32]) -> NDArray[np.float64]:
         """Distance of each description (N, features) to its nearest group, shape (N,)."""
         return _nearest(descriptions, self.means, self.whitening)
+
+
+def clipped_fraction(frame_yx: NDArray[Any]) -> float:
+    """Fraction of pixels at the largest or at the smallest grey value of a frame, whichever is larger.
+
+    Examples
+    --------
+    >>> clipped_fraction(np.array([[1, 4, 4], [2, 3, 4]]))
+    0.5
+    """
+    extremes = (frame_yx.max(), frame_yx.min())
+    return max(float(np.count_nonzero(frame_yx == extreme)) / frame_yx.size for extreme in extremes)
 
 
 def describe(frame_yx: Tensor) -> NDArray[np.float32]:

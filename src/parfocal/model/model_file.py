@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from parfocal.data.whole_file import whole_file
-from parfocal.errors import ModelError
+from parfocal.errors import ModelError, SettingsError
 from parfocal.model.bins import BinSettings
 from parfocal.model.networks import NetworkSettings
 from parfocal.model.recipe import Recipe
@@ -38,8 +38,10 @@ class ModelHeader(Settings):
         Half the width of the 90 % interval in units of that standard deviation.
     usual_distance : float
         See `parfocal.model.familiarity`.
+    usual_clipping : float
+        See `parfocal.model.familiarity`.
     calibrated_on : str
-        Part of the dataset on which the last three were measured.
+        Part of the dataset on which the last four were measured.
     """
 
     format_version: int = FORMAT_VERSION
@@ -56,6 +58,7 @@ class ModelHeader(Settings):
     spread_scale: float
     interval90_scale: float
     usual_distance: float
+    usual_clipping: float = 0.0
     calibrated_on: str
     metrics: dict[str, float]
     parameters: int
@@ -119,10 +122,16 @@ def load_model(path: Path) -> tuple[ModelHeader, dict[str, NDArray[Any]]]:
 
 
 def _read_header(text: str, *, path: Path) -> ModelHeader:
-    values = json.loads(text)
+    try:
+        values = dict(json.loads(text))
+    except (TypeError, ValueError) as error:
+        raise ModelError(f"{path}: its header is damaged ({error}). Train again.") from error
     version = values.get("format_version")
     if version != FORMAT_VERSION:
         raise ModelError(
             f"{path}: expected model format {FORMAT_VERSION}, got {version}. Update parfocal or train again."
         )
-    return ModelHeader.parse(values, source=str(path))
+    try:
+        return ModelHeader.parse(values, source=str(path))
+    except SettingsError as error:
+        raise ModelError(f"{error} Was the model made by another version of parfocal?") from error

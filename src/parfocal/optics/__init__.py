@@ -1,7 +1,8 @@
 """The virtual microscope's specimen and wave optics."""
 
 from parfocal.optics.camera import expose
-from parfocal.optics.imaging import ExitField, exit_field
+from parfocal.optics.imaging import ExitField, Line, exit_field, exit_field_of_volume
+from parfocal.optics.index_volume import IndexVolume, index_volume
 from parfocal.optics.instrument import (
     CameraSettings,
     ChamberSettings,
@@ -15,7 +16,7 @@ from parfocal.optics.instrument import (
     YeastSettings,
 )
 from parfocal.optics.presets import PRESETS, QUALITIES, preset
-from parfocal.optics.scene import Ellipsoids, Pillar, Scene, ellipsoid_shapes, index_volume
+from parfocal.optics.scene import Ellipsoid, Ellipsoids, Pillar, Scene, ellipsoid_shapes
 from parfocal.optics.stacks import SimulatedStack, settings_of_day, simulate_stack
 from parfocal.optics.yeast import yeast_scene
 
@@ -26,8 +27,11 @@ __all__ = [
     "ChamberSettings",
     "CondenserSettings",
     "DaySettings",
+    "Ellipsoid",
     "Ellipsoids",
     "ExitField",
+    "IndexVolume",
+    "Line",
     "ObjectiveSettings",
     "Pillar",
     "QualitySettings",
@@ -39,6 +43,7 @@ __all__ = [
     "YeastSettings",
     "ellipsoid_shapes",
     "exit_field",
+    "exit_field_of_volume",
     "expose",
     "index_volume",
     "preset",

@@ -6,11 +6,11 @@ real images and are settings for that reason.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from parfocal.settings import Settings
 
@@ -26,6 +26,15 @@ class ObjectiveSettings(Settings):
     magnification: Positive = 40.0
     immersion_index: Index = 1.515
 
+    @model_validator(mode="after")
+    def _is_immersed(self) -> Self:
+        if self.numerical_aperture >= self.immersion_index:
+            raise ValueError(
+                f"expected a numerical aperture below the immersion index, got {self.numerical_aperture:g} "
+                f"in a medium of {self.immersion_index:g}"
+            )
+        return self
+
 
 class CondenserSettings(Settings):
     """Koehler illumination with a round aperture (numerical aperture *assumed*; it matters most of all)."""
@@ -39,6 +48,14 @@ class SpectrumSettings(Settings):
     shortest_um: Positive = 0.49
     longest_um: Positive = 0.63
     n_lines: Annotated[int, Field(ge=1)] = 5
+
+    @model_validator(mode="after")
+    def _is_in_order(self) -> Self:
+        if self.shortest_um > self.longest_um:
+            raise ValueError(
+                f"expected shortest_um <= longest_um, got {self.shortest_um:g} and {self.longest_um:g}"
+            )
+        return self
 
     @property
     def lines_um(self) -> NDArray[np.float64]:
@@ -70,6 +87,8 @@ class YeastSettings(Settings):
     most_cells: Annotated[int, Field(ge=1)] = 110
     diameter_um: Positive = 4.6
     diameter_std_um: Annotated[float, Field(ge=0)] = 0.6
+    smallest_diameter_um: Positive = 3.0
+    largest_diameter_um: Positive = 6.0
     budded: Fraction = 0.5
     on_floor: Fraction = 0.6
     under_ceiling: Fraction = 0.2
@@ -80,6 +99,28 @@ class YeastSettings(Settings):
     nucleus_index: Index = 1.378
     vacuole_index: Index = 1.355
     lipid_index: Index = 1.46
+
+    @model_validator(mode="after")
+    def _is_possible(self) -> Self:
+        if self.fewest_cells > self.most_cells:
+            raise ValueError(
+                f"expected fewest_cells <= most_cells, got {self.fewest_cells} and {self.most_cells}"
+            )
+        if self.on_floor + self.under_ceiling > 1:
+            raise ValueError(
+                f"expected on_floor + under_ceiling <= 1, got {self.on_floor:g} and {self.under_ceiling:g}"
+            )
+        if not self.smallest_diameter_um <= self.diameter_um <= self.largest_diameter_um:
+            raise ValueError(
+                "expected smallest_diameter_um <= diameter_um <= largest_diameter_um, got "
+                f"{self.smallest_diameter_um:g}, {self.diameter_um:g} and {self.largest_diameter_um:g}"
+            )
+        if self.wall_um > self.smallest_diameter_um / 8:  # the smallest bud still has an inside
+            raise ValueError(
+                f"expected a wall of at most an eighth of smallest_diameter_um, got {self.wall_um:g} um "
+                f"of {self.smallest_diameter_um:g} um"
+            )
+        return self
 
 
 class CameraSettings(Settings):
@@ -119,7 +160,7 @@ class ScanSettings(Settings):
     """How z-stacks are taken: the 2018 paper's 31 planes 1 um apart, focus near the middle."""
 
     half_range_um: Positive = 15.0
-    step_um: Positive = 1.0
+    step_um: Annotated[float, Field(ge=0.01)] = 1.0
     focus_jitter_um: Annotated[float, Field(ge=0)] = 1.0
     stage_jitter_um: Annotated[float, Field(ge=0)] = 0.05
 
@@ -127,9 +168,9 @@ class ScanSettings(Settings):
 class DaySettings(Settings):
     """How much the microscope differs from experiment to experiment: relative sd, or sd in index units."""
 
-    condenser_na: Annotated[float, Field(ge=0)] = 0.015
-    cytoplasm_index: Annotated[float, Field(ge=0)] = 0.002
-    light: Annotated[float, Field(ge=0)] = 0.1
+    condenser_na: Annotated[float, Field(ge=0, le=0.2)] = 0.015
+    cytoplasm_index: Annotated[float, Field(ge=0, le=0.02)] = 0.002
+    light: Annotated[float, Field(ge=0, le=0.9)] = 0.1
 
 
 class VirtualMicroscope(Settings):
@@ -145,6 +186,48 @@ class VirtualMicroscope(Settings):
     quality: QualitySettings = QualitySettings()
     scan: ScanSettings = ScanSettings()
     days: DaySettings = DaySettings()
+
+    @model_validator(mode="after")
+    def _is_bright_field(self) -> Self:
+        condenser_na, objective_na = self.condenser.numerical_aperture, self.objective.numerical_aperture
+        if condenser_na > objective_na:
+            raise ValueError(
+                f"expected a condenser NA of at most the objective's {objective_na:g}, got {condenser_na:g}: "
+                "more would be dark field"
+            )
+        if condenser_na >= self.chamber.medium_index:
+            raise ValueError(
+                f"expected a condenser NA below the medium's index {self.chamber.medium_index:g}, "
+                f"got {condenser_na:g}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _is_resolved(self) -> Self:
+        spacing_um = min(self.quality.grid_um, self.camera.pixel_size_um)
+        if spacing_um * self.finest_detail_per_um > 1:
+            raise ValueError(
+                f"expected a grid of at most {1 / self.finest_detail_per_um:.3f} um, which the objective "
+                f"resolves, got {spacing_um:g} um"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _fits_the_field(self) -> Self:
+        largest_um = 1.2 * self.yeast.largest_diameter_um
+        if self.chamber.pillars:
+            largest_um = max(largest_um, self.chamber.pillar_diameter_um)
+        if self.camera.field_um <= largest_um:
+            raise ValueError(
+                f"expected a field wider than the largest body, {largest_um:g} um, "
+                f"got {self.camera.field_um:g} um: raise frame_px"
+            )
+        return self
+
+    @property
+    def finest_detail_per_um(self) -> float:
+        """Grid points per um that hold all that the objective takes in: ``2 NA / wavelength``."""
+        return 2 * self.objective.numerical_aperture / float(self.spectrum.lines_um.min())
 
     @property
     def stage_um_per_sample_um(self) -> float:

@@ -15,7 +15,8 @@ QUALITIES: Mapping[str, QualitySettings] = MappingProxyType(
         "benchmark": QualitySettings(grid_um=0.12, slice_um=0.25, n_source_points=128),
     }
 )
-"""From fast to faithful; the thickness of the slices alone errs 13, 7 and 4 % at focus."""
+"""From fast to faithful. Beside ``benchmark``, ``ci`` errs 11 % of the contrast at focus and 14 % at 10 um,
+``training`` 7 % and 12 %: slices, grid and source points at focus, source points alone far from it."""
 
 PRESETS: Mapping[str, VirtualMicroscope] = MappingProxyType({"yeast-40x": VirtualMicroscope()})
 

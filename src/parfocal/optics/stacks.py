@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
+import torch
+from numpy.typing import NDArray
 
 from parfocal.optics.camera import expose
 from parfocal.optics.imaging import exit_field
-from parfocal.optics.instrument import VirtualMicroscope
+from parfocal.optics.instrument import ScanSettings, VirtualMicroscope, YeastSettings
+from parfocal.optics.scene import Scene
 from parfocal.optics.yeast import yeast_scene
 from parfocal.zstack import ZStack
 
@@ -26,14 +31,25 @@ class SimulatedStack:
         Stage position at which the cells on the floor are in focus.
     experiment : int
         The day that the stack belongs to.
-    n_cells : int
-        Cells and buds in the field.
+    scene : Scene
+        What lies in the field.
+    settings : VirtualMicroscope
+        The microscope on that day.
+    scene_seed : int
+        Seed of the scene and of the source points.
     """
 
     stack: ZStack
     focus_z_um: float
     experiment: int
-    n_cells: int
+    scene: Scene
+    settings: VirtualMicroscope
+    scene_seed: int
+
+    @property
+    def n_cells(self) -> int:
+        """Cells and buds in the field."""
+        return len(self.scene.cells_xyh_um)
 
 
 def simulate_stack(
@@ -58,44 +74,56 @@ def simulate_stack(
     generator = np.random.default_rng([seed, index])
     today = settings_of_day(settings, seed=seed, experiment=experiment)
     scene_seed = int(generator.integers(2**31))
-    fewest, most = settings.yeast.fewest_cells, settings.yeast.most_cells
-    count = round(float(np.exp(generator.uniform(np.log(fewest + 1), np.log(most + 1)))) - 1)
-    scene = yeast_scene(today, seed=scene_seed, n_cells=count if n_cells is None else n_cells)
-    field = exit_field(scene, today, seed=scene_seed)
-    defocus_um = _planes_um(settings, generator=generator)
-    frames = [
-        expose(field.intensity(field.focus_z_um + z), today.camera, generator=generator) for z in defocus_um
-    ]
-    focus_z_um = STAGE_AT_START_UM + float(generator.uniform(-20, 20))
+    drawn = _n_cells(settings.yeast, generator=generator)
+    scene = yeast_scene(today, seed=scene_seed, n_cells=drawn if n_cells is None else n_cells)
+    defocus_um = _planes_um(settings.scan, generator=generator)
+    with _one_thread():
+        field = exit_field(scene, today, seed=scene_seed)
+        frames = [
+            expose(field.intensity(field.focus_z_um + z), today.camera, generator=generator)
+            for z in defocus_um
+        ]
+    focus_z_um = round(STAGE_AT_START_UM + float(generator.uniform(-20, 20)), 3)
     stack = ZStack(np.stack(frames), np.round(focus_z_um + defocus_um, 3), today.camera.pixel_size_um)
-    return SimulatedStack(stack, round(focus_z_um, 3), experiment, len(scene.cells_xyh_um))
+    return SimulatedStack(stack, focus_z_um, experiment, scene, today, scene_seed)
+
+
+def _n_cells(yeast: YeastSettings, *, generator: np.random.Generator) -> int:
+    logarithm = generator.uniform(np.log(yeast.fewest_cells + 1), np.log(yeast.most_cells + 1))
+    return round(float(np.exp(logarithm)) - 1)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Two threads of a busy machine took seven times as long; many stacks are made by many processes."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def settings_of_day(settings: VirtualMicroscope, *, seed: int, experiment: int) -> VirtualMicroscope:
     """The microscope as it is on one day: condenser, cytoplasm and light differ a little from day to day."""
     generator = np.random.default_rng([seed, 10_000, experiment])
-    days = settings.days
+    days, objective_na = settings.days, settings.objective.numerical_aperture
     condenser_na = settings.condenser.numerical_aperture * (
-        1 + days.condenser_na * generator.standard_normal()
+        1 + days.condenser_na * np.clip(generator.standard_normal(), -4, 4)
     )
     index = settings.yeast.cytoplasm_index + days.cytoplasm_index * generator.standard_normal()
     light = settings.camera.background_electrons * (1 + days.light * generator.uniform(-1, 1))
-    return settings.model_copy(
-        update={
-            "condenser": settings.condenser.replace(numerical_aperture=float(condenser_na)),
-            "yeast": settings.yeast.replace(cytoplasm_index=float(index)),
-            "camera": settings.camera.replace(
-                background_electrons=float(light), pattern_seed=int(generator.integers(2**31))
-            ),
-        }
+    return settings.replace(
+        condenser=settings.condenser.replace(numerical_aperture=min(float(condenser_na), objective_na)),
+        yeast=settings.yeast.replace(cytoplasm_index=float(index)),
+        camera=settings.camera.replace(
+            background_electrons=float(light), pattern_seed=int(generator.integers(2**31))
+        ),
     )
 
 
-def _planes_um(settings: VirtualMicroscope, *, generator: np.random.Generator) -> np.ndarray:
-    scan = settings.scan
+def _planes_um(scan: ScanSettings, *, generator: np.random.Generator) -> NDArray[np.float64]:
     planes = np.arange(-scan.half_range_um, scan.half_range_um + scan.step_um / 2, scan.step_um)
     planes = planes + generator.uniform(-scan.focus_jitter_um, scan.focus_jitter_um)
-    jitter = np.clip(
-        generator.normal(0, scan.stage_jitter_um, len(planes)), -scan.step_um / 4, scan.step_um / 4
-    )
-    return np.round(planes + jitter, 3)
+    jitter = generator.normal(0, scan.stage_jitter_um, len(planes))
+    return np.round(planes + np.clip(jitter, -scan.step_um / 4, scan.step_um / 4), 3)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from parfocal.optics.instrument import ChamberSettings, VirtualMicroscope, Yeast
 from parfocal.optics.scene import Ellipsoids, Pillar, Scene, ellipsoid_shapes
 
 TRIES_PER_CELL = 60
+TRIES_PER_BUD = 8
 CLOSEST_APPROACH = 0.93
 """Cells may press into each other until their centres are this fraction of touching apart."""
 
@@ -29,6 +30,51 @@ class _Body:
         return float(np.mean(self.semi_axes_um))
 
 
+@dataclass(frozen=True)
+class _Part:
+    """One of the nested ellipsoids of a cell; `delta_index` is what it adds to what surrounds it."""
+
+    centre_um: NDArray[np.float64]
+    semi_axes_um: NDArray[np.float64]
+    yaw_rad: float
+    delta_index: float
+
+
+@dataclass
+class _Colony:
+    """The chamber as it fills with bodies."""
+
+    settings: VirtualMicroscope
+    pillars: tuple[Pillar, ...]
+    bodies: list[_Body] = field(default_factory=list)
+
+    def has_room_for(self, body: _Body, *, beside: _Body | None = None) -> bool:
+        """Whether a body overlaps no pillar and no other body, `beside` excepted."""
+        others = [other for other in self.bodies if other is not beside]
+        return self._clears_pillars(body) and self._clears(body, others)
+
+    def _clears_pillars(self, body: _Body) -> bool:
+        reach_um = max(body.semi_axes_um[:2])
+        for pillar in self.pillars:
+            apart = self._apart_um(np.array(body.centre_um[:2]), np.array([pillar.x_um, pillar.y_um]))
+            if np.hypot(*apart) < pillar.radius_um + reach_um:
+                return False
+        return True
+
+    def _clears(self, body: _Body, others: list[_Body]) -> bool:
+        if not others:
+            return True
+        apart = self._apart_um(np.array([other.centre_um for other in others]), np.array(body.centre_um))
+        touching = np.array([other.radius_um for other in others]) + body.radius_um
+        return bool(np.all(np.linalg.norm(apart, axis=1) >= CLOSEST_APPROACH * touching))
+
+    def _apart_um(self, a_um: NDArray[np.float64], b_um: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Difference of positions (..., 2 or 3), the shortest way round the periodic field."""
+        field_um, apart = self.settings.camera.field_um, a_um - b_um
+        apart[..., :2] = (apart[..., :2] + field_um / 2) % field_um - field_um / 2
+        return apart
+
+
 def yeast_scene(settings: VirtualMicroscope, *, seed: int, n_cells: int) -> Scene:
     """Yeast cells on the floor, under the ceiling and between, among pillars.
 
@@ -44,26 +90,25 @@ def yeast_scene(settings: VirtualMicroscope, *, seed: int, n_cells: int) -> Scen
     -------
     Scene
     """
-    field_um, chamber = settings.camera.field_um, settings.chamber
-    pillars = _pillars(chamber, field_um, generator=np.random.default_rng([seed, 0]))
-    bodies: list[_Body] = []
-    parts: list[tuple[NDArray[np.float64], NDArray[np.float64], float, float]] = []
+    chamber = settings.chamber
+    colony = _Colony(settings, _pillars(settings, generator=np.random.default_rng([seed, 0])))
+    parts: list[_Part] = []
     for k in range(n_cells):
         generator = np.random.default_rng([seed, 1, k])
-        mother = _place(bodies, pillars, settings.yeast, chamber, field_um, generator=generator)
+        mother = _find_place(colony, generator=generator)
         if mother is None:
             continue
-        cell = [mother, *_bud(mother, settings.yeast, chamber, generator=generator)]
-        bodies += cell
+        cell = [mother, *_bud(mother, colony, generator=generator)]
+        colony.bodies.extend(cell)
         parts += [part for body in cell for part in _parts(body, settings, generator=generator)]
     return Scene(
-        field_um=field_um,
+        field_um=settings.camera.field_um,
         height_um=chamber.height_um,
         medium_index=chamber.medium_index,
         ellipsoids=_gather(parts),
-        pillars=pillars,
-        cells_xyh_um=np.array([body.centre_um for body in bodies]).reshape(-1, 3),
-        focus_height_um=_focus_height_um(bodies, settings.yeast),
+        pillars=colony.pillars,
+        cells_xyh_um=np.array([body.centre_um for body in colony.bodies]).reshape(-1, 3),
+        focus_height_um=_focus_height_um(colony.bodies, settings.yeast),
     )
 
 
@@ -75,26 +120,19 @@ def _focus_height_um(bodies: list[_Body], yeast: YeastSettings) -> float:
     return float(np.average([body.centre_um[2] for body in on_floor], weights=areas))
 
 
-def _pillars(
-    chamber: ChamberSettings, field_um: float, *, generator: np.random.Generator
-) -> tuple[Pillar, ...]:
+def _pillars(settings: VirtualMicroscope, *, generator: np.random.Generator) -> tuple[Pillar, ...]:
+    chamber = settings.chamber
     if not chamber.pillars or chamber.pillar_diameter_um == 0:
         return ()
     # The 50 um lattice does not fit a periodic field of another size: one pillar to a field of this size.
-    x_um, y_um = generator.uniform(0, field_um, 2)
-    delta = chamber.pillar_index - chamber.medium_index
-    return (Pillar(float(x_um), float(y_um), chamber.pillar_diameter_um / 2, delta),)
+    x_um, y_um = generator.uniform(0, settings.camera.field_um, 2)
+    delta_index = chamber.pillar_index - chamber.medium_index
+    return (Pillar(float(x_um), float(y_um), chamber.pillar_diameter_um / 2, delta_index),)
 
 
-def _place(
-    bodies: list[_Body],
-    pillars: tuple[Pillar, ...],
-    yeast: YeastSettings,
-    chamber: ChamberSettings,
-    field_um: float,
-    *,
-    generator: np.random.Generator,
-) -> _Body | None:
+def _find_place(colony: _Colony, *, generator: np.random.Generator) -> _Body | None:
+    """A new cell where there is room for it, or none if no room was found."""
+    yeast, chamber = colony.settings.yeast, colony.settings.chamber
     layer = generator.choice(
         ["floor", "ceiling", "between"],
         p=[yeast.on_floor, yeast.under_ceiling, 1 - yeast.on_floor - yeast.under_ceiling],
@@ -104,9 +142,9 @@ def _place(
     height = {"floor": lowest, "ceiling": highest, "between": generator.uniform(lowest, highest)}[layer]
     yaw = generator.uniform(0, np.pi)
     for _ in range(TRIES_PER_CELL):
-        x, y = _candidate(bodies, float(np.mean(axes)), yeast, field_um, generator=generator)
+        x, y = _candidate_xy_um(colony, float(np.mean(axes)), generator=generator)
         body = _Body((x, y, float(height)), axes, float(yaw), on_floor=bool(layer == "floor"))
-        if _fits(body, bodies, pillars, field_um):
+        if colony.has_room_for(body):
             return body
     return None
 
@@ -114,23 +152,21 @@ def _place(
 def _semi_axes_um(
     yeast: YeastSettings, chamber: ChamberSettings, *, generator: np.random.Generator
 ) -> tuple[float, float, float]:
-    diameter = np.clip(generator.normal(yeast.diameter_um, yeast.diameter_std_um), 3.0, 6.0)
+    diameter = generator.normal(yeast.diameter_um, yeast.diameter_std_um)
+    diameter = np.clip(diameter, yeast.smallest_diameter_um, yeast.largest_diameter_um)
     radius = min(float(diameter), chamber.height_um) / 2
     elongation = generator.uniform(1.0, 1.2)
     flatness = generator.uniform(0.92, 1.0)
     return radius * float(elongation), radius, radius * float(flatness)
 
 
-def _candidate(
-    bodies: list[_Body],
-    radius_um: float,
-    yeast: YeastSettings,
-    field_um: float,
-    *,
-    generator: np.random.Generator,
+def _candidate_xy_um(
+    colony: _Colony, radius_um: float, *, generator: np.random.Generator
 ) -> tuple[float, float]:
-    if bodies and generator.random() < yeast.clustered:
-        neighbour = bodies[int(generator.integers(len(bodies)))]
+    """Anywhere, or beside a cell that is already there."""
+    field_um = colony.settings.camera.field_um
+    if colony.bodies and generator.random() < colony.settings.yeast.clustered:
+        neighbour = colony.bodies[int(generator.integers(len(colony.bodies)))]
         angle = generator.uniform(0, 2 * np.pi)
         apart = 0.98 * (neighbour.radius_um + radius_um)
         x = neighbour.centre_um[0] + apart * np.cos(angle)
@@ -140,52 +176,36 @@ def _candidate(
     return float(x % field_um), float(y % field_um)
 
 
-def _fits(body: _Body, bodies: list[_Body], pillars: tuple[Pillar, ...], field_um: float) -> bool:
-    centre = np.array(body.centre_um)
-    for pillar in pillars:
-        apart = _periodic(centre[:2] - np.array([pillar.x_um, pillar.y_um]), field_um)
-        if np.hypot(*apart) < pillar.radius_um + body.radius_um:
-            return False
-    if not bodies:
-        return True
-    apart = np.array([other.centre_um for other in bodies]) - centre
-    apart[:, :2] = _periodic(apart[:, :2], field_um)
-    reach = CLOSEST_APPROACH * (np.array([other.radius_um for other in bodies]) + body.radius_um)
-    return bool(np.all(np.linalg.norm(apart, axis=1) >= reach))
-
-
-def _periodic(difference_um: NDArray[np.float64], field_um: float) -> NDArray[np.float64]:
-    return (difference_um + field_um / 2) % field_um - field_um / 2
-
-
-def _bud(
-    mother: _Body, yeast: YeastSettings, chamber: ChamberSettings, *, generator: np.random.Generator
-) -> list[_Body]:
-    if generator.random() >= yeast.budded:
+def _bud(mother: _Body, colony: _Colony, *, generator: np.random.Generator) -> list[_Body]:
+    """A bud of a cell, where it has one and there is room."""
+    if generator.random() >= colony.settings.yeast.budded:
         return []
-    size = generator.uniform(0.3, 0.75)
-    axes = tuple(float(size * a) for a in mother.semi_axes_um)
-    angle = generator.uniform(0, 2 * np.pi)
+    size = float(generator.uniform(0.3, 0.75))
+    axes = tuple(size * axis for axis in mother.semi_axes_um)
     apart = mother.radius_um + 0.8 * float(np.mean(axes))
-    height = mother.centre_um[2] + generator.normal(0, 0.3)
-    centre = (
-        mother.centre_um[0] + apart * float(np.cos(angle)),
-        mother.centre_um[1] + apart * float(np.sin(angle)),
-        float(np.clip(height, axes[2], chamber.height_um - axes[2])),
+    height = np.clip(
+        mother.centre_um[2] + generator.normal(0, 0.3),
+        axes[2],
+        colony.settings.chamber.height_um - axes[2],
     )
-    return [_Body(centre, (axes[0], axes[1], axes[2]), float(angle), on_floor=False)]
+    for angle in generator.uniform(0, 2 * np.pi, TRIES_PER_BUD):
+        x_um = (mother.centre_um[0] + apart * np.cos(angle)) % colony.settings.camera.field_um
+        y_um = (mother.centre_um[1] + apart * np.sin(angle)) % colony.settings.camera.field_um
+        centre = (float(x_um), float(y_um), float(height))
+        bud = _Body(centre, (axes[0], axes[1], axes[2]), float(angle), on_floor=False)
+        if colony.has_room_for(bud, beside=mother):
+            return [bud]
+    return []
 
 
-def _parts(
-    body: _Body, settings: VirtualMicroscope, *, generator: np.random.Generator
-) -> list[tuple[NDArray[np.float64], NDArray[np.float64], float, float]]:
-    """Nested ellipsoids of one cell: (centre, semi-axes, yaw, index added)."""
-    yeast, medium = settings.yeast, settings.chamber.medium_index
+def _parts(body: _Body, settings: VirtualMicroscope, *, generator: np.random.Generator) -> list[_Part]:
+    """Wall, cytoplasm and organelles of one cell, each within the one before or in the cytoplasm."""
+    yeast = settings.yeast
     centre, axes = np.array(body.centre_um), np.array(body.semi_axes_um)
     inner = axes - yeast.wall_um
     parts = [
-        (centre, axes, body.yaw_rad, yeast.wall_index - medium),
-        (centre, inner, body.yaw_rad, yeast.cytoplasm_index - yeast.wall_index),
+        _Part(centre, axes, body.yaw_rad, yeast.wall_index - settings.chamber.medium_index),
+        _Part(centre, inner, body.yaw_rad, yeast.cytoplasm_index - yeast.wall_index),
     ]
     organelles = [
         (0.32, yeast.nucleus_index),
@@ -196,15 +216,17 @@ def _parts(
         size_um = relative_size * float(inner.min())
         direction = generator.normal(size=3)
         away = direction / np.linalg.norm(direction) * generator.uniform(0.2, 0.9)
-        where = centre + away * (inner - size_um) * 0.9
-        parts.append((where, np.full(3, size_um), 0.0, index - yeast.cytoplasm_index))
+        where = centre + away * (float(inner.min()) - size_um)
+        parts.append(_Part(where, np.full(3, size_um), 0.0, index - yeast.cytoplasm_index))
     return parts
 
 
-def _gather(parts: list[tuple[NDArray[np.float64], NDArray[np.float64], float, float]]) -> Ellipsoids:
+def _gather(parts: list[_Part]) -> Ellipsoids:
     if not parts:
         return Ellipsoids(np.zeros((0, 3)), np.zeros((0, 3, 3)), np.zeros(0, np.complex128))
-    centres, axes, yaws, deltas = zip(*parts, strict=True)
+    axes, yaws = np.array([part.semi_axes_um for part in parts]), np.array([part.yaw_rad for part in parts])
     return Ellipsoids(
-        np.array(centres), ellipsoid_shapes(np.array(axes), np.array(yaws)), np.array(deltas, np.complex128)
+        np.array([part.centre_um for part in parts]),
+        ellipsoid_shapes(axes, yaws),
+        np.array([part.delta_index for part in parts], np.complex128),
     )

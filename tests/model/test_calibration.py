@@ -1,0 +1,94 @@
+"""Intervals hold the truth as often as they say, and errors are measured as the estimator makes them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from small_world import RECIPE, WEI, fresh_model, stack_of
+
+from parfocal.model import FocusEstimator, build_network, load_model
+from parfocal.model.calibration import Predictions, calibrate, conformal_scale, predict_stacks
+
+
+@pytest.mark.parametrize("n", [9, 19, 60, 500])
+@pytest.mark.parametrize("coverage", [0.8, 0.9])
+def test_the_interval_holds_the_truth_as_often_as_it_says(n: int, coverage: float) -> None:
+    random = np.random.default_rng(0)
+    held = []
+    for _ in range(4000):
+        ratios = random.standard_exponential(n + 1) ** 2
+        held.append(ratios[-1] <= conformal_scale(ratios[:-1], coverage=coverage))
+    # Between coverage and coverage + 1 / (n + 1); three standard errors are 0.02.
+    assert coverage - 0.02 <= np.mean(held) <= coverage + 1 / (n + 1) + 0.02
+
+
+@given(n=st.integers(20, 2000), coverage=st.floats(0.5, 0.95))
+def test_the_interval_is_no_wider_than_it_must_be(n: int, coverage: float) -> None:
+    rank = conformal_scale(np.arange(1.0, n + 1), coverage=coverage)
+    # A further frame is as likely to fall into each of the n + 1 gaps between the ratios.
+    assert rank / (n + 1) >= coverage - 1e-9 > (rank - 1) / (n + 1) - 2e-9
+
+
+@settings(max_examples=50)
+@given(st.lists(st.floats(0, 1e6), min_size=1, max_size=50))
+def test_the_scale_is_one_of_the_ratios_that_so_many_do_not_exceed(ratios: list[float]) -> None:
+    scale = conformal_scale(np.array(ratios))
+    assert scale in ratios
+    assert np.mean(np.array(ratios) <= scale) >= 0.9
+
+
+def test_predictions_tell_their_error() -> None:
+    predictions = Predictions(np.array([0.0, 1.0, 2.0]), np.array([0.5, 1.0, 4.0]), np.ones(3))
+    assert predictions.mae_um == pytest.approx(2.5 / 3)
+    assert predictions.within_1um == pytest.approx(2 / 3)
+
+
+def test_predictions_are_what_the_estimator_says(model_path: Path) -> None:
+    header, arrays = load_model(model_path)
+    estimator = FocusEstimator(header, arrays, fingerprint="0")
+    stack, focus_z_um = stack_of(50)
+    predictions = predict_stacks(_network_of(model_path), [(stack, focus_z_um)], header.recipe)
+    np.testing.assert_allclose(predictions.actual_um, stack.defocus_um(focus_z_um))
+    for k, frame in enumerate(stack.frames_zyx):
+        estimate = estimator.estimate(frame, pixel_size_um=stack.pixel_size_um)
+        assert predictions.inferred_um[k] == pytest.approx(estimate.defocus_um, abs=1e-4)
+        assert header.spread_scale * predictions.spread_um[k] == pytest.approx(estimate.std_um, rel=1e-3)
+
+
+def _network_of(model_path: Path):
+    header, arrays = load_model(model_path)
+    network = build_network(header.network, n_bins=header.bins.count)
+    network.load_state_dict(
+        {
+            k.removeprefix("network."): torch.from_numpy(v)
+            for k, v in arrays.items()
+            if k.startswith("network.")
+        }
+    )
+    return network
+
+
+def test_validation_stacks_are_what_intervals_are_measured_on(model_path: Path) -> None:
+    network = _network_of(model_path)
+    training, validation = [stack_of(0)], [stack_of(60), stack_of(61)]
+    held_out = calibrate(network, training, validation, RECIPE)
+    assert held_out.part == "validation" and len(held_out.predictions.actual_um) == 22
+    assert calibrate(network, training, [], RECIPE).part == "train"
+    errors = np.abs(held_out.predictions.inferred_um - held_out.predictions.actual_um)
+    half_um = held_out.interval90_scale * held_out.spread_scale * held_out.predictions.spread_um
+    assert np.mean(errors <= half_um * (1 + 1e-9)) >= 0.9
+
+
+def test_a_network_that_is_sure_and_wrong_gets_wide_but_finite_intervals() -> None:
+    header, _ = fresh_model(WEI.replace(answer="most_probable"))
+    network = build_network(header.network, n_bins=header.bins.count)
+    with torch.no_grad():
+        network.fc2.bias[0] = 1e6
+    calibration = calibrate(network, [stack_of(0)], [stack_of(1)], header.recipe)
+    half_um = calibration.interval90_scale * calibration.spread_scale * calibration.predictions.spread_um
+    assert (half_um < 20).all() and (half_um > 9).all()
