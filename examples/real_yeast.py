@@ -1,9 +1,9 @@
-"""Real bright-field yeast: does a model that saw only simulated light order the planes rightly?
+"""Real bright-field yeast, ordered by a model that saw only simulated light.
 
-The images are pictures of five planes side by side, of budding yeast in microfluidic traps (MIT licence, cite
-eLife 12:e79812). Neither their focus plane nor their z step is known, so nothing can be said of the size of an
-error; but the inferred defocus must rise, or fall, from plane to plane, and in the same direction in every
-stack. Run it with a model and the folder of images:
+The images are pictures of five planes side by side, of budding yeast in microfluidic traps (MIT licence,
+cite eLife 12:e79812). Neither their focus plane nor their z step is known, so nothing can be said of the size
+of an error; but the inferred defocus must rise, or fall, from plane to plane, and in the same direction in
+every stack. Run it with a model and the folder of images:
 
     python examples/real_yeast.py model.safetensors FOLDER --pixel-size 0.182 --only prime95b
 """
@@ -34,7 +34,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Order the planes of real yeast stacks.")
     parser.add_argument("model", type=Path, help="a model file")
     parser.add_argument("folder", type=Path, help="folder with the pictures")
-    parser.add_argument("--pixel-size", type=float, default=0.182, help="side of a pixel in the sample, in um")
+    parser.add_argument("--pixel-size", type=float, default=0.182, help="side of a pixel, in um")
     parser.add_argument("--only", default="", help="pictures whose name begins with this")
     given = parser.parse_args(arguments)
     estimator = FocusEstimator.load(given.model, rescale=True)
@@ -45,7 +45,8 @@ def main(arguments: list[str] | None = None) -> None:
         planes = " ".join(f"{z:+6.2f}" for z in inferred)
         print(f"{picture.stem:36} {planes}   rank correlation {correlations[-1]:+.2f}")
     same_way = max(sum(c > 0 for c in correlations), sum(c < 0 for c in correlations))
-    print(f"mean rank correlation {np.mean(correlations):+.2f}; {same_way} of {len(correlations)} the same way")
+    mean = np.mean(correlations)
+    print(f"mean rank correlation {mean:+.2f}; {same_way} of {len(correlations)} the same way")
 
 
 if __name__ == "__main__":

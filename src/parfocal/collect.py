@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from functools import partial
 from pathlib import Path
-
-import torch
 
 from parfocal.compute import run_tasks
 from parfocal.data.annotation import Annotation
@@ -39,6 +38,7 @@ def simulate_dataset(
     folder : Path
         Must not exist, or be empty. It appears whole at the end.
     settings : VirtualMicroscope
+        Optics, specimen and camera, as `parfocal.optics.preset` gives them.
     n_stacks : int
     seed : int
         The same seed gives the same stacks on any number of workers.
@@ -50,7 +50,9 @@ def simulate_dataset(
     Raises
     ------
     InputError
-        If `n_stacks` is below 3, as a split needs.
+        If `n_stacks` is below 3, as a split needs, or a scheduler does not answer.
+    OutputError
+        If the folder cannot be written. Whatever fails or stops it, nothing is left.
     DatasetError
         If the folder holds something.
     """
@@ -60,12 +62,11 @@ def simulate_dataset(
     days = [f"day{k % EXPERIMENTS + 1}" for k in range(n_stacks)]
     ids = [f"{settings.name}-{k:04d}" for k in range(n_stacks)]
     task = partial(_one_stack, settings=settings, seed=seed)
-    with whole_folder(folder) as beside:
-        dataset = Dataset.create(beside, _dataset_settings(settings, days, name=folder.name))
+    tasks = run_tasks(task, range(n_stacks), workers=workers, scheduler=scheduler)
+    with closing(tasks), whole_folder(folder) as beside:
+        dataset = Dataset.create(beside, _dataset_settings(settings, days, name=folder.absolute().name))
         annotations = {}
-        for done, (k, result) in enumerate(
-            run_tasks(task, range(n_stacks), workers=workers, scheduler=scheduler), start=1
-        ):
+        for done, (k, result) in enumerate(tasks, start=1):
             dataset.write(ids[k], result.stack)
             annotations[ids[k]] = Annotation(ids[k], result.focus_z_um, "simulation", CREATED)
             if watch:
@@ -76,7 +77,6 @@ def simulate_dataset(
 
 
 def _one_stack(index: int, *, settings: VirtualMicroscope, seed: int) -> SimulatedStack:
-    torch.set_num_threads(1)
     return simulate_stack(settings, seed=seed, index=index, experiment=index % EXPERIMENTS)
 
 

@@ -13,15 +13,23 @@ import numpy as np
 from parfocal.collect import simulate_dataset
 from parfocal.control import LockSettings, LockSummary
 from parfocal.data.dataset import Dataset
-from parfocal.errors import OutputError
+from parfocal.errors import InputError, OutputError
 from parfocal.evaluation.evaluate import evaluate
 from parfocal.evaluation.figures import montage, save_figure
-from parfocal.hold import hold_focus, simulated_rig, window_around
+from parfocal.hold import figure_of, hold_focus, simulated_rig, window_around
 from parfocal.microscope import ExperimentSettings
-from parfocal.model import FocusEstimator, default_recipe, train
+from parfocal.model import FocusEstimator, Recipe, default_recipe, train
 from parfocal.optics import preset
+from parfocal.zstack import ZStack
 
-DONE_MARK = "demo.txt"
+MARK = "demo.txt"
+STACKS, MODEL, REPORT = "stacks", "model.safetensors", "report"
+RECORD, SERIES = "lock.sqlite", "through-focus.png"
+MADE = (
+    *(STACKS, MODEL, "model.training", REPORT, SERIES),
+    *(RECORD, f"{RECORD}-wal", f"{RECORD}-shm", figure_of(Path(RECORD)).name),
+)
+"""All that a demo makes, and all that the next one may replace."""
 Progress = Callable[[str, float, str], None]
 """Is told (name of the step, fraction done, a few words)."""
 
@@ -55,60 +63,72 @@ def run_demo(out: Path, *, plan: DemoPlan | None = None, progress: Progress) -> 
     Parameters
     ----------
     out : Path
-        A new folder, or that of an earlier demo, which is replaced.
+        A new folder, or that of an earlier demo: what the demo made is replaced, other files stay.
     plan : DemoPlan, optional
     progress : callable
         Is told how far each step is.
 
     Raises
     ------
+    InputError
+        If the folder holds something and no demo has been there.
     OutputError
-        If the folder holds something that no demo put there.
+        If something cannot be replaced or written.
     """
     plan = plan or DemoPlan()
     _clear(out)
-    microscope = preset("yeast-40x", quality=plan.quality)
     dataset = simulate_dataset(
-        out / "stacks",
-        microscope,
+        out / STACKS,
+        preset("yeast-40x", quality=plan.quality),
         n_stacks=plan.stacks,
         seed=plan.seed,
         workers=plan.workers,
         watch=lambda done, total: progress("simulate", done / total, f"{done} of {total} z-stacks"),
     )
-    picture = _draw_focus_series(dataset, out / "through-focus.png")
-    model = out / "model.safetensors"
-    _train(dataset, model, plan=plan, progress=progress)
-    estimator = FocusEstimator.load(model)
+    _draw_focus_series(dataset, out / SERIES)
+    _train(dataset, out / MODEL, plan=plan, progress=progress)
+    estimator = FocusEstimator.load(out / MODEL)
     metrics = evaluate(
         estimator,
         dataset,
-        out=out / "report",
+        out=out / REPORT,
         progress=lambda done, total: progress("evaluate", done / total, f"{done} of {total} z-stacks"),
     )
-    summary = _hold(out / "lock.sqlite", estimator, plan=plan, progress=progress)
+    summary = _hold(out / RECORD, estimator, plan=plan, progress=progress)
     files = {
-        "report": out / "report" / "report.html",
-        "lock plot": out / "lock.png",
-        "lock record": out / "lock.sqlite",
-        "through focus": picture,
-        "model": model,
+        "report": out / REPORT / "report.html",
+        "through focus": out / SERIES,
+        "lock plot": figure_of(out / RECORD),
+        "lock record": out / RECORD,
+        "model": out / MODEL,
+        "stacks": out / STACKS,
     }
     return DemoResult(metrics, summary, files)
 
 
 def _clear(out: Path) -> None:
-    if out.exists() and any(out.iterdir()) and not (out / DONE_MARK).exists():
-        raise OutputError(f"{out}: holds files that no demo put there. Choose another folder with --out.")
-    shutil.rmtree(out, ignore_errors=True)
-    out.mkdir(parents=True)
-    (out / DONE_MARK).write_text("Made by 'parfocal demo'; the next demo replaces this folder.\n", "utf-8")
+    if out.is_file() or (out.is_dir() and any(out.iterdir()) and not (out / MARK).exists()):
+        raise InputError(f"{out}: holds what no demo put there. Choose another folder with --out.")
+    try:
+        for made in (out / name for name in MADE):
+            if made.is_dir():
+                shutil.rmtree(made)
+            else:
+                made.unlink(missing_ok=True)
+        out.mkdir(parents=True, exist_ok=True)
+        (out / MARK).write_text("Made by 'parfocal demo'; the next demo here replaces it.\n", "utf-8")
+    except OSError as error:
+        raise OutputError(
+            f"{error.filename}: cannot be replaced or made ({error.strerror}). "
+            "Close what has it open, or choose another folder with --out."
+        ) from error
 
 
 def _train(dataset: Dataset, model: Path, *, plan: DemoPlan, progress: Progress) -> None:
-    stacks = [(dataset.read(stack), dataset.focus_z_um(stack)) for stack in dataset.ids_in("train")]
-    recipe = default_recipe(stacks)
-    recipe = recipe.replace(training=recipe.training.replace(steps=plan.training_steps).model_dump())
+    def recipe(stacks: list[tuple[ZStack, float]]) -> Recipe:
+        best = default_recipe(stacks)
+        return best.replace(training=best.training.replace(steps=plan.training_steps))
+
     train(
         dataset,
         out=model,

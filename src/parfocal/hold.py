@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from parfocal.control import (
     LockSummary,
     RunLog,
     SimulatedClock,
+    Supervisor,
     WallClock,
 )
 from parfocal.data.stack_io import read_stack
@@ -50,17 +52,21 @@ class Rig:
         The two devices.
     clock : Clock
         Wall time for hardware, simulated time for a simulation.
-    truth : callable or None
-        True defocus in um, where the microscope is simulated.
     about : str
         What it is, for the record.
+    travel_um : tuple of float or None
+        Ends of the drive's travel where nothing can be hit on the way: None for real hardware, where only
+        the user knows.
+    truth : callable or None
+        True defocus in um, where the microscope is simulated.
     """
 
     camera: Camera
     drive: FocusDrive
     clock: Clock
-    truth: Callable[[], float] | None
     about: str
+    travel_um: tuple[float, float] | None = None
+    truth: Callable[[], float] | None = None
 
 
 def simulated_rig(
@@ -71,7 +77,27 @@ def simulated_rig(
     paced: bool = True,
     experiment: ExperimentSettings | None = None,
 ) -> Rig:
-    """The virtual microscope, driven through a real Micro-Manager core like any other."""
+    """The virtual microscope, driven through a real Micro-Manager core like any other.
+
+    Parameters
+    ----------
+    settings : VirtualMicroscope
+        As `parfocal.optics.preset` gives them.
+    seed : int
+        Of the specimen, the drift and the camera's noise.
+    speed, paced
+        See `parfocal.control.SimulatedClock`.
+    experiment : ExperimentSettings, optional
+        How the focus drifts and the cells grow.
+
+    Raises
+    ------
+    InputError
+        If the speed is not above 0.
+    """
+    if not (math.isfinite(speed) and speed > 0):
+        raise InputError(f"Expected a speed above 0, got {speed:g}.")
+    experiment = experiment or ExperimentSettings()
     clock = SimulatedClock(speed, paced=paced)
     today = settings_of_day(settings, seed=seed, experiment=NEW_DAY)
     microscope = SimulatedMicroscope(today, seed=seed, clock=clock, experiment=experiment)
@@ -80,8 +106,9 @@ def simulated_rig(
         MicroManagerCamera(core),
         MicroManagerFocusDrive(core),
         clock,
-        microscope.true_defocus_um,
         about=f"virtual microscope {settings.name}",
+        travel_um=(experiment.stage_lowest_um, experiment.stage_highest_um),
+        truth=microscope.true_defocus_um,
     )
 
 
@@ -94,7 +121,7 @@ def micromanager_rig(config: Path, *, pixel_size_um: float | None = None) -> Rig
         See `parfocal.microscope.open_micromanager`.
     """
     camera, drive = open_micromanager(config, pixel_size_um=pixel_size_um)
-    return Rig(camera, drive, WallClock(), None, about=f"Micro-Manager {config.name}")
+    return Rig(camera, drive, WallClock(), about=f"Micro-Manager {config.name}")
 
 
 def replay_rig(stack: Path, *, start_z_um: float | None = None) -> Rig:
@@ -105,8 +132,15 @@ def replay_rig(stack: Path, *, start_z_um: float | None = None) -> Rig:
     ImageFileError
         If the file is no z-stack.
     """
-    microscope = ReplayMicroscope(read_stack(stack), start_z_um=start_z_um)
-    return Rig(microscope, microscope, SimulatedClock(paced=False), None, about=f"replay of {stack.name}")
+    recorded = read_stack(stack)
+    microscope = ReplayMicroscope(recorded, start_z_um=start_z_um)
+    return Rig(
+        microscope,
+        microscope,
+        SimulatedClock(paced=False),
+        about=f"replay of {stack.name}",
+        travel_um=(float(recorded.z_um[0]), float(recorded.z_um[-1])),
+    )
 
 
 def hold_focus(
@@ -139,12 +173,24 @@ def hold_focus(
     Raises
     ------
     InputError
-        If the record exists already, or the duration is not above 0.
+        If the record or its figure exists already, or the duration is not above 0.
+    ModelError
+        If the model was not made for the camera's images.
+    DeviceError
+        If the camera fails at once. A later failure is told in the summary.
     LimitError
         If the drive stands outside the window to begin with.
+
+    Notes
+    -----
+    Nothing is moved and no record begun before a first image has been looked at. A Ctrl-C stops the drive
+    and ends the run like any other.
     """
-    if not hours > 0:
+    if not (math.isfinite(hours) and hours > 0):
         raise InputError(f"Expected a duration above 0 hours, got {hours:g}.")
+    _refuse_used(record)
+    Supervisor(rig.drive, settings.limits)  # refuses a drive that stands outside the window
+    estimator.estimate(rig.camera.snap(), pixel_size_um=rig.camera.pixel_size_um)
     facts = {"rig": rig.about, "hours": hours, "lock": settings.model_dump(mode="json")}
     with RunLog.create(record, settings=facts, model_fingerprint=estimator.fingerprint) as log:
         lock = FocusLock(
@@ -159,11 +205,30 @@ def hold_focus(
         )
         summary = lock.run(3600 * hours)
     if summary.n_frames:
-        draw_run(record, title=rig.about)
+        draw_run(record)
     return summary
 
 
-def draw_run(record: Path, *, title: str = "") -> Path:
+def figure_of(record: Path) -> Path:
+    """Where the plot of a run record lies: beside it, under the same name.
+
+    Examples
+    --------
+    >>> figure_of(Path("night.sqlite")).name
+    'night.png'
+    """
+    return record.with_suffix(".png")
+
+
+def _refuse_used(record: Path) -> None:
+    if record.suffix == ".png":
+        raise InputError(f"{record}: is the name of the run's plot. Expected one such as run.sqlite.")
+    for path in (record, figure_of(record)):
+        if path.exists():
+            raise InputError(f"{path}: exists already, and a run is never overwritten. Choose another name.")
+
+
+def draw_run(record: Path) -> Path:
     """The plot of a run record: stage and focal position over time, and the defocus that was left.
 
     Returns
@@ -174,10 +239,14 @@ def draw_run(record: Path, *, title: str = "") -> Path:
     Raises
     ------
     InputError
-        If the file is no run record.
+        If the file is no run record, or holds no frames.
+    OutputError
+        If the figure cannot be written.
     """
     run = RunLog.open(record)
     frames = run.frames()
+    if not len(frames["t_s"]):
+        raise InputError(f"{record}: holds no frames, so there is nothing to draw.")
     start_s = frames["t_s"][0]
     lock = LockSettings.parse(run.settings()["lock"], source=str(record))
     true_um = frames["true_defocus_um"]
@@ -189,9 +258,9 @@ def draw_run(record: Path, *, title: str = "") -> Path:
         tolerance_um=lock.tolerance_um,
         target_um=lock.controller.target_um,
         events=[((event.t_s - start_s) / 3600, event.text) for event in run.events() if "lost" in event.text],
-        title=title,
+        title=run.settings()["rig"],
     )
-    return save_figure(figure, record.with_suffix(".png"))
+    return save_figure(figure, figure_of(record))
 
 
 def window_around(rig: Rig, *, reach_um: float, largest_step_um: float) -> LimitSettings:

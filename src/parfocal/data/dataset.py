@@ -186,13 +186,7 @@ class Dataset:
         """
         rows = tuple(rows)
         for stack in dict.fromkeys(row.stack for row in rows):
-            z_um = self.positions_um(stack)
-            for row in rows:
-                if row.stack == stack and not z_um[0] <= row.focus_z_um <= z_um[-1]:
-                    raise DatasetError(
-                        f"{self.folder}: Expected a focus position of stack '{stack}' from {z_um[0]:g} to "
-                        f"{z_um[-1]:g} um, where its planes are; got {row.focus_z_um:g} um."
-                    )
+            self._check_focus([row.focus_z_um for row in rows if row.stack == stack], stack)
         write_annotations(self.folder / "annotations.csv", (*self.annotations(), *rows))
 
     def focus_z_um(self, stack: str) -> float:
@@ -201,7 +195,7 @@ class Dataset:
         Raises
         ------
         DatasetError
-            If nobody annotated the stack.
+            If nobody annotated the stack, or somebody did outside its planes: a table can be edited by hand.
         """
         rows = [row for row in self.annotations() if row.stack == stack]
         if not rows:
@@ -209,6 +203,7 @@ class Dataset:
                 f"{self.folder}: Expected the focus plane of stack '{stack}'; nobody annotated it. "
                 "Use 'parfocal annotate'."
             )
+        self._check_focus([row.focus_z_um for row in rows], stack)
         return agreed_focus_um(rows)
 
     def split(self) -> tuple[SplitRow, ...]:
@@ -284,6 +279,15 @@ class Dataset:
                 f"got '{stack}'."
             )
         return path
+
+    def _check_focus(self, focus_z_um: Sequence[float], stack: str) -> None:
+        z_um = self.positions_um(stack)
+        for focus in focus_z_um:
+            if not z_um[0] <= focus <= z_um[-1]:
+                raise DatasetError(
+                    f"{self.folder}: Expected a focus position of stack '{stack}' from {z_um[0]:g} to "
+                    f"{z_um[-1]:g} um, where its planes are; got {focus:g} um."
+                )
 
     def _check_pixel_size(self, values: ZStack, stack: str) -> None:
         expected_um = self.settings.pixel_size_um

@@ -6,6 +6,7 @@ recognised by its first bytes, never by its name.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import math
@@ -15,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 import tifffile
@@ -155,12 +157,20 @@ def _write_metadata(stack: ZStack, *, channel_name: str) -> dict[str, Any]:
         size["PhysicalSizeZ"] = float(np.median(np.diff(stack.z_um)))
     return {
         "axes": "ZYX",
+        "UUID": f"urn:uuid:{_uuid_of_content(stack)}",
         **size,
         **{f"{name}Unit": micrometre for name in size},
         "Plane": {"PositionZ": stack.z_um.tolist(), "PositionZUnit": [micrometre] * stack.n_planes},
         "Channel": {"Name": channel_name},
         "Description": _metadata_json(stack),
     }
+
+
+def _uuid_of_content(stack: ZStack) -> UUID:
+    # The same stack gives the same file; tifffile's own UUID would tell the time and the machine.
+    digest = hashlib.blake2b(np.ascontiguousarray(stack.frames_zyx).data, digest_size=16)
+    digest.update(stack.z_um.tobytes())
+    return UUID(bytes=digest.digest(), version=5)
 
 
 def _metadata_json(stack: ZStack) -> str:

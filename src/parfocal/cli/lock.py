@@ -1,0 +1,184 @@
+"""The verb ``lock``."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from parfocal.cli.options import Json, Model, PixelSize, Quality, Rescale, positive
+from parfocal.cli.terminal import progress, say, say_json
+from parfocal.cli.verdict import say_summary, summary_json
+from parfocal.errors import InputError
+
+if TYPE_CHECKING:
+    from parfocal.control import LockSnapshot
+    from parfocal.hold import Rig
+
+HOURS, REPLAYED_HOURS = 24.0, 1 / 60
+
+
+def lock(
+    model: Model,
+    config: Annotated[
+        Path | None, typer.Option(metavar="MM.cfg", help="A Micro-Manager configuration.")
+    ] = None,
+    simulate: Annotated[
+        str | None, typer.Option(metavar="PRESET", help="A virtual microscope with drift and growth.")
+    ] = None,
+    replay: Annotated[Path | None, typer.Option(metavar="STACK", help="A recorded z-stack.")] = None,
+    hours: Annotated[
+        float | None,
+        typer.Option(
+            parser=positive,
+            metavar="H",
+            help="How long to hold focus: by default 24 h, with --replay one minute.",
+        ),
+    ] = None,
+    speed: Annotated[
+        float,
+        typer.Option(parser=positive, metavar="X", help="Simulated seconds per second, with --simulate."),
+    ] = 1.0,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="RUN",
+            help="The run record; its plot lies beside. By default run-DATE-TIME.sqlite.",
+        ),
+    ] = None,
+    lowest_z: Annotated[
+        float | None, typer.Option(metavar="UM", help="The drive never goes below this position.")
+    ] = None,
+    highest_z: Annotated[
+        float | None, typer.Option(metavar="UM", help="The drive never goes above this position.")
+    ] = None,
+    largest_step: Annotated[float, typer.Option(metavar="UM", help="No single move is longer.")] = 5.0,
+    dead_band: Annotated[float, typer.Option(metavar="UM", help="No move within this of the target.")] = 1.0,
+    target: Annotated[float, typer.Option(metavar="UM", help="The defocus to hold.")] = 0.0,
+    frame_rate: Annotated[float, typer.Option(metavar="HZ", help="Frames per second.")] = 20.0,
+    pixel_size: PixelSize = None,
+    rescale: Rescale = False,
+    quality: Annotated[Quality, typer.Option(help="Of the virtual microscope.")] = Quality.ci,
+    seed: Annotated[int, typer.Option(min=0, help="Of the virtual microscope.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Holds the focus of a live, virtual or replayed microscope. Exit 0 only if it was held.
+
+    With --config, --lowest-z and --highest-z are required, and no position outside is ever commanded.
+    Ctrl-C stops the drive and closes the record.
+    """
+    source = _Source(config, simulate, replay, pixel_size=pixel_size, speed=speed, quality=quality, seed=seed)
+    source.check()
+    record = out or Path(time.strftime("run-%Y%m%d-%H%M%S.sqlite"))
+    duration_h = hours or (HOURS if replay is None else REPLAYED_HOURS)
+
+    from parfocal.control import LockSettings
+    from parfocal.hold import figure_of, hold_focus
+    from parfocal.model import FocusEstimator
+
+    estimator = FocusEstimator.load(model, rescale=rescale)
+    rig = source.open()
+    values = {
+        "limits": _limits(rig, lowest_z, highest_z, largest_step),
+        "frame_rate_hz": frame_rate,
+        "controller": {"target_um": target, "dead_band_um": dead_band},
+    }
+    settings = LockSettings.parse(values, source="the command's options")
+    with _noticing_ctrl_c() as was_interrupted, progress() as tell:
+        summary = hold_focus(
+            rig,
+            estimator,
+            settings=settings,
+            hours=duration_h,
+            record=record,
+            watch=lambda now: tell("lock", now.t_s / (3600 * duration_h), _words(now)),
+        )
+    if as_json:
+        say_json(summary_json(summary, record=record))
+    else:
+        say_summary(summary)
+        say(f"  record {record}")
+        if summary.n_frames:
+            say(f"  plot   {figure_of(record)}")
+    if was_interrupted():
+        raise KeyboardInterrupt
+    if not summary.held:
+        raise typer.Exit(1)
+
+
+def _words(now: LockSnapshot) -> str:
+    return f"{now.t_s / 3600:.2f} h, {now.state}, z {now.z_um:.2f}, {now.belief_um:+.2f} um"
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Where images come from, as the options have it."""
+
+    config: Path | None
+    simulate: str | None
+    replay: Path | None
+    pixel_size: float | None
+    speed: float
+    quality: Quality
+    seed: int
+
+    def check(self) -> None:
+        """Refuse options that do not go together, before anything is loaded."""
+        given = sum(choice is not None for choice in (self.config, self.simulate, self.replay))
+        if given != 1:
+            raise InputError(f"Expected exactly one of --config, --simulate and --replay, got {given}.")
+        if self.speed != 1 and self.simulate is None:
+            raise InputError("Expected --speed with --simulate only: real time cannot be hurried.")
+        if self.pixel_size is not None and self.config is None:
+            raise InputError("Expected --pixel-size with --config only: the other images tell their own.")
+
+    def open(self) -> Rig:
+        """The microscope; nothing moves."""
+        from parfocal.hold import micromanager_rig, replay_rig, simulated_rig
+        from parfocal.optics import preset
+
+        if self.config is not None:
+            return micromanager_rig(self.config, pixel_size_um=self.pixel_size)
+        if self.replay is not None:
+            return replay_rig(self.replay)
+        settings = preset(self.simulate or "", quality=self.quality.value)
+        return simulated_rig(settings, seed=self.seed, speed=self.speed)
+
+
+def _limits(
+    rig: Rig, lowest_z: float | None, highest_z: float | None, largest_step: float
+) -> dict[str, float]:
+    if rig.travel_um is None and (lowest_z is None or highest_z is None):
+        raise InputError(
+            "Expected --lowest-z and --highest-z, where the drive may go: only you know where the slide is. "
+            f"The drive stands at {rig.drive.position_um():.2f} um now. Nothing was moved."
+        )
+    lowest_um, highest_um = rig.travel_um or (0.0, 0.0)
+    return {
+        "lowest_z_um": lowest_um if lowest_z is None else lowest_z,
+        "highest_z_um": highest_um if highest_z is None else highest_z,
+        "largest_step_um": largest_step,
+    }
+
+
+@contextmanager
+def _noticing_ctrl_c() -> Iterator[Callable[[], bool]]:
+    """Tells whether Ctrl-C came, even where the lock took it, stopped the drive and ended well."""
+    came: list[int] = []
+
+    def notice(number: int, frame: FrameType | None) -> None:
+        came.append(number)
+        signal.default_int_handler(number, frame)
+
+    before = signal.signal(signal.SIGINT, notice)
+    try:
+        yield lambda: bool(came)
+    finally:
+        signal.signal(signal.SIGINT, before)

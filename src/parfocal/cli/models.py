@@ -1,0 +1,167 @@
+"""The verbs that make and use models: ``train``, ``evaluate`` and ``estimate``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from parfocal.cli.options import Aperture, DatasetFolder, Immersion, Json, Model, PixelSize, Rescale, positive
+from parfocal.cli.terminal import note, progress, say, say_json, say_table
+
+if TYPE_CHECKING:
+    from parfocal.model import Recipe, TrainingProgress
+    from parfocal.model.estimate_images import ImageEstimate
+    from parfocal.zstack import ZStack
+
+
+def train(
+    dataset: DatasetFolder,
+    out: Annotated[Path, typer.Option(metavar="MODEL", dir_okay=False, help="The model file, .safetensors.")],
+    recipe: Annotated[
+        str | None, typer.Option(metavar="NAME-or-FILE", help="By default the best known for the dataset.")
+    ] = None,
+    init: Annotated[Path | None, typer.Option(metavar="MODEL", help="Weights to start from.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
+    steps: Annotated[int | None, typer.Option(min=1, help="At most so many steps.")] = None,
+    minutes: Annotated[float | None, typer.Option(parser=positive, help="At most so many minutes.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Of weights and batches.")] = None,
+) -> None:
+    """A focus model from a dataset. Ctrl-C keeps a checkpoint, from which --resume goes on."""
+    from parfocal.data import Dataset
+    from parfocal.model import load_recipe
+    from parfocal.model import train as train_model
+
+    changes = {"steps": steps, "minutes": minutes, "seed": seed}
+    named = None if recipe is None else load_recipe(recipe)
+    stepped = False
+
+    def watch(at: TrainingProgress) -> None:
+        nonlocal stepped
+        stepped = True
+        tell("train", at.fraction, _words(at))
+
+    try:
+        with progress() as tell:
+            header = train_model(
+                Dataset.open(dataset),
+                out=out,
+                recipe=lambda stacks: _told_recipe(named, stacks, changes),
+                init=init,
+                resume=resume,
+                watch=watch,
+            )
+    except KeyboardInterrupt:
+        if stepped:
+            note("Stopped. A checkpoint is kept; go on with the same command and --resume.")
+        raise
+    if header.calibrated_on == "train":
+        note("No validation stacks: the intervals were measured on training stacks and are too narrow.")
+    say(f"{out}: mean error {header.metrics['mae_um']:.3f} um on the {header.calibrated_on} stacks")
+
+
+def _words(at: TrainingProgress) -> str:
+    words = f"step {at.step}, loss {at.loss:.2f}"
+    return words if at.validation_mae_um is None else f"{words}, error {at.validation_mae_um:.2f} um"
+
+
+def _told_recipe(named: Recipe | None, stacks: list[tuple[ZStack, float]], changes: dict[str, Any]) -> Recipe:
+    """The recipe of a training, after saying what network it makes."""
+    from parfocal.model import build_network, count_parameters, default_recipe
+
+    recipe = named or default_recipe(stacks)
+    given = {key: value for key, value in changes.items() if value is not None}
+    recipe = recipe.replace(training=recipe.training.replace(**given))
+    network = build_network(recipe.network, n_bins=recipe.bins.count)
+    say(
+        f"{recipe.network.architecture}: {count_parameters(network):,} parameters, "
+        f"{recipe.bins.count} bins of {recipe.bins.width_um:g} um, "
+        f"pixels of {recipe.sampling.pixel_size_um:g} um"
+    )
+    return recipe
+
+
+def evaluate(
+    model: Model,
+    dataset: DatasetFolder,
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="Folder for metrics.json, report.html and figures.")
+    ],
+    part: Annotated[str, typer.Option(help="train, validation or test.")] = "test",
+) -> None:
+    """Accuracy on stacks the model never saw, beside classical focus measures."""
+    from parfocal.data import Dataset
+    from parfocal.evaluation.evaluate import evaluate as evaluate_model
+    from parfocal.model import FocusEstimator
+
+    opened = Dataset.open(dataset)
+    estimator = FocusEstimator.load(model)
+    with progress() as tell:
+        metrics = evaluate_model(
+            estimator,
+            opened,
+            out=out,
+            part=part,
+            progress=lambda done, total: tell("evaluate", done / total, f"{done} of {total} z-stacks"),
+        )
+    say(f"{metrics['n_images']} images of {metrics['n_stacks']} {part} stacks")
+    blocks = {"this model": metrics, **metrics["baselines"]}
+    say_table(
+        ("", "mean error (um)", "within 1 um", "wrong sign"),
+        [_accuracy_row(name, block) for name, block in blocks.items()],
+    )
+    say(str(out / "report.html"))
+
+
+def _accuracy_row(name: str, block: dict[str, Any]) -> tuple[str, ...]:
+    cells = ((block["mae_um"], ".3f"), (block["within_1um"], ".1%"), (block["wrong_sign_rate"], ".1%"))
+    return (name.replace("_", " "), *("-" if value is None else format(value, how) for value, how in cells))
+
+
+def estimate(
+    model: Model,
+    images: Annotated[
+        list[Path], typer.Argument(metavar="IMAGE...", help="Images; every plane of each is estimated.")
+    ],
+    pixel_size: PixelSize = None,
+    na: Aperture = None,
+    immersion: Annotated[Immersion | None, typer.Option(help="The objective's immersion.")] = None,
+    rescale: Rescale = False,
+    as_json: Json = False,
+) -> None:
+    """Defocus of single images, and of every plane of a stack.
+
+    Negative is below focus, toward the coverslip; the move that restores focus is the negative of it.
+    """
+    from parfocal.model import FocusEstimator
+    from parfocal.model.estimate_images import check_optics, estimate_images
+
+    estimator = FocusEstimator.load(model, rescale=rescale)
+    check_optics(
+        estimator.header, numerical_aperture=na, immersion=None if immersion is None else immersion.value
+    )
+    rows = estimate_images(estimator, images, pixel_size_um=pixel_size)
+    if as_json:
+        for row in rows:
+            say_json(row.as_json())
+        return
+    done: list[tuple[str, ...]] = []
+    try:
+        done.extend(_estimate_row(row) for row in rows)
+    finally:  # one bad file does not cost the answers before it
+        if done:
+            columns = ("image", "plane", "z (um)", "defocus (um)", "90 % interval (um)", "familiar")
+            say_table(columns, done)
+
+
+def _estimate_row(row: ImageEstimate) -> tuple[str, ...]:
+    low, high = row.interval90_um
+    return (
+        row.path,
+        str(row.plane),
+        "-" if row.z_um is None else f"{row.z_um:.2f}",
+        "cannot tell" if row.defocus_um is None else f"{row.defocus_um:+.2f}",
+        f"{low:+.2f} to {high:+.2f}" if row.accepted else "-",
+        f"{row.in_distribution:.2f}",
+    )

@@ -1,0 +1,67 @@
+"""Options that several verbs share: the same one has the same name everywhere."""
+
+from __future__ import annotations
+
+import math
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class Quality(StrEnum):
+    """How finely the virtual microscope computes light."""
+
+    ci = "ci"
+    training = "training"
+    benchmark = "benchmark"
+
+
+class Immersion(StrEnum):
+    """What is between objective and coverslip."""
+
+    air = "air"
+    water = "water"
+    oil = "oil"
+
+
+def positive(text: str) -> float:
+    """A finite number above 0.
+
+    Raises
+    ------
+    typer.BadParameter
+        If the text is none.
+
+    Examples
+    --------
+    >>> positive("0.24")
+    0.24
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not (math.isfinite(value) and value > 0):
+        raise typer.BadParameter(f"expected a number above 0, got '{text}'.")
+    return value
+
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, one object per line.")]
+Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A model file.")]
+DatasetFolder = Annotated[
+    Path, typer.Argument(metavar="DATASET", help="A dataset folder, with annotations and a split.")
+]
+NewDataset = Annotated[Path, typer.Argument(metavar="DATASET", help="Folder of the new dataset.")]
+PixelSize = Annotated[
+    float | None,
+    typer.Option("--pixel-size", parser=positive, metavar="UM", help="Side of a pixel in the sample, in um."),
+]
+Aperture = Annotated[
+    float | None,
+    typer.Option("--na", parser=positive, metavar="NA", help="The objective's numerical aperture."),
+]
+Rescale = Annotated[
+    bool, typer.Option("--rescale", help="Take images of another pixel size than the model's.")
+]

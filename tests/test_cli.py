@@ -1,0 +1,208 @@
+"""The command line from z-stacks to a held focus, as a user goes through it."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from command_line import Parfocal
+
+ESTIMATE_KEYS = [
+    "path",
+    "plane",
+    "z_um",
+    "defocus_um",
+    "std_um",
+    "interval90_um",
+    "in_distribution",
+    "accepted",
+]
+METRIC_KEYS = {
+    *("n_stacks", "n_images", "mae_um", "rmse_um", "mse_um2", "bias_um", "std_um", "within_1um"),
+    *("within_half_dof", "wrong_sign_rate", "interval90_coverage", "mae_by_z", "confusion", "dof_um"),
+}
+LOCK = ("--simulate", "yeast-40x", "--hours", "0.02", "--speed", "36")  # two seconds, 40 frames
+
+
+@pytest.fixture(scope="module")
+def locked(
+    trained: Path, tmp_path_factory: pytest.TempPathFactory, parfocal: Parfocal
+) -> tuple[Path, dict[str, object]]:
+    """The record of a short lock, and its summary as JSON."""
+    record = tmp_path_factory.mktemp("locked") / "run.sqlite"
+    finished = parfocal("lock", trained, *LOCK, "--out", record, "--json")
+    assert finished.code in (0, 1), finished.err
+    assert len(finished.out.splitlines()) == 1
+    return record, json.loads(finished.out)
+
+
+def test_simulate_makes_a_dataset_with_every_file_of_the_contract(simulated: Path) -> None:
+    names = {str(path.relative_to(simulated)) for path in simulated.rglob("*") if path.is_file()}
+    stacks = {str(Path("stacks", f"yeast-40x-000{k}.ome.tif")) for k in range(4)}
+    assert names == {"dataset.toml", "annotations.csv", "split.csv", *stacks}
+    with (simulated / "split.csv").open(newline="") as file:
+        parts = [row["part"] for row in csv.DictReader(file)]
+    assert sorted(parts) == ["test", "train", "train", "validation"]
+
+
+def test_the_2018_recipe_makes_the_2018_network(simulated: Path, tmp_path: Path, parfocal: Parfocal) -> None:
+    recipe = ("--recipe", "wei2018", "--steps", 2)
+    finished = parfocal("train", simulated, "--out", tmp_path / "wei.safetensors", *recipe)
+    assert finished.code == 0, finished.err
+    assert "6,804,745 parameters, 41 bins of 1 um, pixels of 0.24 um" in finished.out
+
+
+def test_evaluate_writes_metrics_and_a_report(
+    trained: Path, simulated: Path, tmp_path: Path, parfocal: Parfocal
+) -> None:
+    finished = parfocal("evaluate", trained, simulated, "--out", tmp_path / "report")
+    assert finished.code == 0, finished.err
+    metrics = json.loads((tmp_path / "report" / "metrics.json").read_text("utf-8"))
+    assert metrics.keys() >= METRIC_KEYS
+    assert {"brenner", "de_masilamani", "marr_hildreth"} <= metrics["baselines"].keys()
+    assert all(block.keys() >= METRIC_KEYS for block in metrics["baselines"].values())
+    assert (tmp_path / "report" / "report.html").exists()
+    assert f"this model{'':23}" in finished.out
+    assert f"{metrics['mae_um']:.3f}" in finished.out
+    assert str(tmp_path / "report" / "report.html") in finished.out
+
+
+def test_estimate_prints_json_with_the_keys_of_the_contract(
+    trained: Path, simulated: Path, parfocal: Parfocal
+) -> None:
+    stack = simulated / "stacks" / "yeast-40x-0000.ome.tif"
+    finished = parfocal("estimate", trained, stack, "--json")
+    assert (finished.code, finished.err) == (0, "")
+    rows = [json.loads(line) for line in finished.out.splitlines()]
+    assert all(list(row) == ESTIMATE_KEYS for row in rows)
+    assert [row["plane"] for row in rows] == list(range(31))
+    assert {row["path"] for row in rows} == {str(stack)}
+    assert all((row["defocus_um"] is None) != row["accepted"] for row in rows)
+
+
+def test_estimate_prints_a_table_with_a_line_for_each_plane(
+    trained: Path, simulated: Path, parfocal: Parfocal
+) -> None:
+    stack = simulated / "stacks" / "yeast-40x-0000.ome.tif"
+    finished = parfocal("estimate", trained, stack)
+    assert (finished.code, finished.err) == (0, "")
+    head, *lines = finished.out.splitlines()
+    assert "defocus (um)" in head
+    assert len(lines) == 31
+    assert all(line.startswith(str(stack)) for line in lines)
+
+
+def test_a_bad_file_does_not_cost_the_estimates_before_it(
+    trained: Path, simulated: Path, tmp_path: Path, parfocal: Parfocal
+) -> None:
+    stack = simulated / "stacks" / "yeast-40x-0000.ome.tif"
+    finished = parfocal("estimate", trained, stack, tmp_path / "none.tif")
+    assert finished.code == 2
+    assert len(finished.out.splitlines()) == 1 + 31
+    assert "none.tif" in finished.complaint
+
+
+def test_lock_keeps_a_record_and_a_plot(locked: tuple[Path, dict[str, object]]) -> None:
+    record, summary = locked
+    assert summary["n_frames"] == 40
+    assert summary["record"] == str(record)
+    assert record.with_suffix(".png").exists()
+    assert sorted(path.name for path in record.parent.iterdir()) == ["run.png", "run.sqlite"]
+
+
+def test_lock_ends_with_0_only_if_focus_was_held(trained: Path, tmp_path: Path, parfocal: Parfocal) -> None:
+    finished = parfocal("lock", trained, *LOCK, "--out", tmp_path / "run.sqlite")
+    assert finished.code == (0 if finished.out.startswith("Focus held") else 1)
+    assert str(tmp_path / "run.png") in finished.out
+    assert finished.err.startswith("lock: ")
+
+
+def test_runs_show_says_what_lock_said(locked: tuple[Path, dict[str, object]], parfocal: Parfocal) -> None:
+    record, summary = locked
+    as_json = parfocal("runs", "show", record, "--json")
+    assert as_json.code == 0, as_json.err
+    shown = json.loads(as_json.out)
+    assert {key: shown[key] for key in summary} == summary
+    assert len(shown["model_fingerprint"]) == 12
+    in_words = parfocal("runs", "show", record).out
+    assert "virtual microscope yeast-40x" in in_words
+    assert "started" in in_words
+
+
+def test_runs_export_writes_a_line_for_each_frame(
+    locked: tuple[Path, dict[str, object]], tmp_path: Path, parfocal: Parfocal
+) -> None:
+    finished = parfocal("runs", "export", locked[0], "--out", tmp_path / "run.csv")
+    assert finished.code == 0, finished.err
+    with (tmp_path / "run.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 40
+    assert {"t_s", "z_um", "defocus_um", "state", "move_um", "true_defocus_um"} <= rows[0].keys()
+
+
+def test_a_recorded_stack_is_locked_within_its_ends(
+    trained: Path, simulated: Path, tmp_path: Path, parfocal: Parfocal
+) -> None:
+    stack = simulated / "stacks" / "yeast-40x-0001.ome.tif"
+    record = tmp_path / "replay.sqlite"
+    finished = parfocal("lock", trained, "--replay", stack, "--hours", 0.001, "--out", record, "--json")
+    summary = json.loads(finished.out)
+    assert summary["n_frames"] == 72
+    assert summary["fault"] == ""
+
+
+def test_paths_are_printed_as_they_are(
+    trained: Path, simulated: Path, tmp_path: Path, parfocal: Parfocal
+) -> None:
+    folder = tmp_path / "[red]:smile: a folder whose name is much longer than the eighty columns of a line"
+    finished = parfocal("evaluate", trained, simulated, "--out", folder)
+    assert finished.code == 0, finished.err
+    assert finished.out.splitlines()[-1] == str(folder / "report.html")
+
+
+def test_help_is_quick_and_names_every_verb() -> None:
+    script = (
+        "import sys\n"
+        "sys.argv = ['parfocal']\n"
+        "from parfocal.cli import main\n"
+        "try:\n    main()\n"
+        "finally:\n"
+        "    heavy = {'torch', 'matplotlib', 'dask', 'pymmcore_plus', 'scipy', 'numpy'} & set(sys.modules)\n"
+        "    print('HEAVY', sorted(heavy))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert "HEAVY []" in done.stdout
+    verbs = ("demo", "simulate", "import", "train", "evaluate", "estimate", "lock", "runs")
+    assert all(f"\n  {verb} " in done.stdout for verb in verbs)
+
+
+@pytest.mark.parametrize(
+    "verb",
+    [
+        "demo",
+        "simulate",
+        "import",
+        "train",
+        "evaluate",
+        "estimate",
+        "lock",
+        "runs",
+        "runs show",
+        "runs export",
+    ],
+)
+def test_every_verb_explains_itself(verb: str, parfocal: Parfocal) -> None:
+    finished = parfocal(*verb.split(), "--help")
+    assert (finished.code, finished.err) == (0, "")
+    assert f"Usage: parfocal {verb}" in finished.out
+
+
+def test_the_version_is_told(parfocal: Parfocal) -> None:
+    finished = parfocal("--version")
+    assert finished.code == 0
+    assert finished.out.startswith("parfocal 0.")

@@ -1,0 +1,15 @@
+"""A virtual microscope that is quick and coarse: for tests of what is done with its stacks."""
+
+from __future__ import annotations
+
+from parfocal.optics import VirtualMicroscope
+
+TINY = VirtualMicroscope().replace(
+    name="tiny",
+    camera={"frame_px": 64},
+    yeast={"fewest_cells": 2, "most_cells": 4},
+    chamber={"pillars": False},
+    spectrum={"n_lines": 1},
+    quality={"grid_um": 0.16, "slice_um": 1.0, "n_source_points": 4},
+    scan={"half_range_um": 2.0},
+)
