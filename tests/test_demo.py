@@ -40,11 +40,11 @@ def test_the_demo_says_how_it_went_and_where_everything_is(finished: Finished, f
     metrics = json.loads((folder / "report" / "metrics.json").read_text("utf-8"))
     assert f"mean error {metrics['mae_um']:.2f} um on 1 unseen stacks" in accuracy
     assert "the best classical measure: " in accuracy
-    assert verdict.startswith("Focus held" if finished.code == 0 else "Focus was not held")
+    assert verdict.startswith("Focus held" if finished.code == 0 else "Focus was ")
     assert finished.code in (0, 1)
     names = [
         "report/report.html",
-        "through-focus.png",
+        "overview.png",
         "lock.png",
         "lock.sqlite",
         "model.safetensors",

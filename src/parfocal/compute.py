@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TypeVar
 
+import dask
 from dask.distributed import (
     CancelledError,
     Client,
@@ -27,6 +28,9 @@ ANSWERS_WITHIN_S = 5.0
 """A scheduler that has not answered by then is not there."""
 ANY_LOCAL_PORT = "127.0.0.1:0"
 """None would be Dask's usual port, with a warning where another program has it."""
+
+WORKER_ENVIRONMENT = {"OMP_NUM_THREADS": 1, "MKL_NUM_THREADS": 1, "OPENBLAS_NUM_THREADS": 1}
+"""In place of Dask's own, which makes workers give every freed array back to the system: twice as slow."""
 
 
 def run_tasks(
@@ -99,12 +103,13 @@ class _LeavesCtrlC(WorkerPlugin):
 
 @contextmanager
 def _local_client(n_workers: int) -> Iterator[Client]:
-    cluster = LocalCluster(
-        n_workers=n_workers,
-        threads_per_worker=1,
-        dashboard_address=ANY_LOCAL_PORT,
-        silence_logs=logging.CRITICAL,
-    )
+    with dask.config.set({"distributed.nanny.pre-spawn-environ": WORKER_ENVIRONMENT}):
+        cluster = LocalCluster(
+            n_workers=n_workers,
+            threads_per_worker=1,
+            dashboard_address=ANY_LOCAL_PORT,
+            silence_logs=logging.CRITICAL,
+        )
     try:
         with Client(cluster) as client:
             client.register_plugin(_LeavesCtrlC())

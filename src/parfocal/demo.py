@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,11 +12,13 @@ from typing import Any
 import numpy as np
 
 from parfocal.collect import simulate_dataset
-from parfocal.control import LockSettings, LockSummary
+from parfocal.control import LockSettings, LockSummary, RunLog
 from parfocal.data.dataset import Dataset
 from parfocal.errors import InputError, OutputError
 from parfocal.evaluation.evaluate import evaluate
-from parfocal.evaluation.figures import montage, save_figure
+from parfocal.evaluation.figures import save_figure
+from parfocal.evaluation.overview import overview
+from parfocal.evaluation.report import FRAMES_FILE
 from parfocal.hold import figure_of, hold_focus, simulated_rig, window_around
 from parfocal.microscope import ExperimentSettings
 from parfocal.model import FocusEstimator, Recipe, default_recipe, train
@@ -24,12 +27,13 @@ from parfocal.zstack import ZStack
 
 MARK = "demo.txt"
 STACKS, MODEL, REPORT = "stacks", "model.safetensors", "report"
-RECORD, SERIES = "lock.sqlite", "through-focus.png"
+RECORD, OVERVIEW = "lock.sqlite", "overview.png"
 MADE = (
-    *(STACKS, MODEL, "model.training", REPORT, SERIES),
+    *(STACKS, MODEL, "model.training", REPORT, OVERVIEW),
     *(RECORD, f"{RECORD}-wal", f"{RECORD}-shm", figure_of(Path(RECORD)).name),
 )
 """All that a demo makes, and all that the next one may replace."""
+SHOWN_UM = (-12.0, -8.0, -4.0, -1.5, 0.0, 1.5, 4.0, 8.0, 12.0)
 Progress = Callable[[str, float, str], None]
 """Is told (name of the step, fraction done, a few words)."""
 
@@ -38,8 +42,8 @@ Progress = Callable[[str, float, str], None]
 class DemoPlan:
     """How large a demo is; the default takes some minutes on two cores."""
 
-    stacks: int = 30
-    training_steps: int = 700
+    stacks: int = 40
+    training_steps: int = 1000
     hours: float = 24.0
     drift_um: float = 40.0
     speed: float = 720.0
@@ -85,7 +89,6 @@ def run_demo(out: Path, *, plan: DemoPlan | None = None, progress: Progress) -> 
         workers=plan.workers,
         watch=lambda done, total: progress("simulate", done / total, f"{done} of {total} z-stacks"),
     )
-    _draw_focus_series(dataset, out / SERIES)
     _train(dataset, out / MODEL, plan=plan, progress=progress)
     estimator = FocusEstimator.load(out / MODEL)
     metrics = evaluate(
@@ -95,9 +98,10 @@ def run_demo(out: Path, *, plan: DemoPlan | None = None, progress: Progress) -> 
         progress=lambda done, total: progress("evaluate", done / total, f"{done} of {total} z-stacks"),
     )
     summary = _hold(out / RECORD, estimator, plan=plan, progress=progress)
+    _draw_overview(dataset, out)
     files = {
         "report": out / REPORT / "report.html",
-        "through focus": out / SERIES,
+        "overview": out / OVERVIEW,
         "lock plot": figure_of(out / RECORD),
         "lock record": out / RECORD,
         "model": out / MODEL,
@@ -152,11 +156,28 @@ def _hold(record: Path, estimator: FocusEstimator, *, plan: DemoPlan, progress: 
     )
 
 
-def _draw_focus_series(dataset: Dataset, path: Path) -> Path:
-    """A montage of one test stack through focus."""
-    stack_id = max(dataset.ids_in("test"), key=lambda stack: float(np.std(dataset.read(stack).frames_zyx)))
-    stack, focus_z_um = dataset.read(stack_id), dataset.focus_z_um(stack_id)
-    defocus = stack.defocus_um(focus_z_um)
-    planes = [int(np.argmin(np.abs(defocus - z))) for z in (-10, -5, -2, 0, 2, 5, 10)]
-    labels = [f"{defocus[plane]:+.1f} µm" for plane in planes]
-    return save_figure(montage(stack.frames_zyx[planes], labels), path)
+def _draw_overview(dataset: Dataset, out: Path) -> None:
+    """One picture: a test stack through focus, what was inferred, and how focus was held."""
+    stack_id = _liveliest(dataset)
+    stack = dataset.read(stack_id)
+    defocus_um = stack.defocus_um(dataset.focus_z_um(stack_id))
+    planes = [int(np.argmin(np.abs(defocus_um - z_um))) for z_um in SHOWN_UM]
+    with (out / REPORT / FRAMES_FILE).open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    frames = RunLog.open(out / RECORD).frames()
+    figure = overview(
+        frames_zyx=stack.frames_zyx[planes],
+        frames_defocus_um=[float(defocus_um[plane]) for plane in planes],
+        actual_um=[float(row["actual_um"]) for row in rows],
+        inferred_um=[float(row["inferred_um"]) for row in rows],
+        time_h=frames["t_s"] / 3600,
+        stage_um=frames["z_um"],
+        true_defocus_um=frames["true_defocus_um"],
+        tolerance_um=LockSettings.model_fields["tolerance_um"].default,
+    )
+    save_figure(figure, out / OVERVIEW, dpi=120)
+
+
+def _liveliest(dataset: Dataset) -> str:
+    """The test stack with the most to see."""
+    return max(dataset.ids_in("test"), key=lambda stack: float(np.std(dataset.read(stack).frames_zyx)))

@@ -27,11 +27,17 @@ def train(
     steps: Annotated[int | None, typer.Option(min=1, help="At most so many steps.")] = None,
     minutes: Annotated[float | None, typer.Option(parser=positive, help="At most so many minutes.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Of weights and batches.")] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="By default one: more help only where nothing else runs.")
+    ] = None,
 ) -> None:
     """A focus model from a dataset. Ctrl-C keeps a checkpoint, from which --resume goes on."""
     from parfocal.data import Dataset
-    from parfocal.model import load_recipe
+    from parfocal.model import load_recipe, use_threads
     from parfocal.model import train as train_model
+
+    if threads is not None:
+        use_threads(threads)
 
     changes = {"steps": steps, "minutes": minutes, "seed": seed}
     named = None if recipe is None else load_recipe(recipe)

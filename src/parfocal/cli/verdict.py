@@ -15,8 +15,10 @@ if TYPE_CHECKING:
 def say_summary(summary: LockSummary) -> None:
     """Print how a lock went, the verdict first."""
     verdict = "Focus held" if summary.held else "Focus was not held"
+    if summary.residual_rms_um is None:
+        verdict = "Focus was never found"
     say(
-        f"{verdict} for {summary.hours:.2f} h over {summary.stage_travel_um:.1f} um of stage travel: "
+        f"{verdict} for {_span(summary.hours)} over {summary.stage_travel_um:.1f} um of stage travel: "
         f"{summary.n_frames} frames, {summary.n_moves} moves, {summary.losses} losses.",
         style="bold green" if summary.held else "bold red",
     )
@@ -27,6 +29,10 @@ def say_summary(summary: LockSummary) -> None:
         )
     if summary.fault:
         say(f"Ended by a fault: {summary.fault}", style="red")
+
+
+def _span(hours: float) -> str:
+    return f"{hours:.1f} h" if hours >= 1 else f"{60 * hours:.1f} min"
 
 
 def summary_json(summary: LockSummary, *, record: Path) -> dict[str, Any]:

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 
 from parfocal.control.lock_snapshot import LockSnapshot, LockState
 
+STRAYED = 3.0
+"""A model that is sure and wrong reports no loss: the truth, where it is known, has the last word."""
+
 
 @dataclass(frozen=True)
 class LockSummary:
@@ -26,7 +29,8 @@ class LockSummary:
     losses : int
         How often a lock was lost.
     held : bool
-        It locked, never lost, and ended locked.
+        It locked, never lost, and ended locked; and where the microscope knows the truth, it never strayed
+        further than `STRAYED` tolerances from the target.
     stage_travel_um : float
         Highest stage position minus lowest.
     fault : str
@@ -62,6 +66,7 @@ class LockTally:
         self._n_frames = self._n_accepted = self._n_moves = self._losses = 0
         self._n_locked = self._n_within = self._n_residuals = 0
         self._sum_of_squares_um2 = self._largest_um = 0.0
+        self._knows_truth = False
         self._state = LockState.IDLE
 
     def add(self, snapshot: LockSnapshot) -> None:
@@ -80,6 +85,7 @@ class LockTally:
     def _add_residual(self, snapshot: LockSnapshot) -> None:
         if snapshot.true_defocus_um is not None:
             residual_um = abs(snapshot.true_defocus_um - self._target_um)
+            self._knows_truth = True
         elif snapshot.accepted:
             residual_um = abs(snapshot.defocus_um - self._target_um)
         else:
@@ -101,10 +107,14 @@ class LockTally:
             residual_largest_um=self._largest_um if n else None,
             within_tolerance=self._n_within / self._n_locked if self._n_locked else 0.0,
             losses=self._losses,
-            held=self._state is LockState.LOCKED and not self._losses and not fault,
+            held=self._held() and not fault,
             stage_travel_um=_width(self._z_range_um),
             fault=fault,
         )
+
+    def _held(self) -> bool:
+        strayed = self._knows_truth and self._largest_um > STRAYED * self._tolerance_um
+        return self._state is LockState.LOCKED and not self._losses and not strayed
 
 
 def summarise(snapshots: Iterable[LockSnapshot], *, target_um: float, tolerance_um: float) -> LockSummary:

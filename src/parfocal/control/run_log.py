@@ -96,7 +96,8 @@ class RunLog:
             If it cannot be written.
         """
         path = Path(path)
-        if path.exists():
+        left_over = path.with_name(f"{path.name}-wal")  # SQLite would read it into the new file
+        if path.exists() or left_over.exists():
             raise InputError(
                 f"{path}: exists already, and a run record is never overwritten. Choose another name."
             )

@@ -10,6 +10,7 @@ from parfocal.model.networks import (
     build_network,
     count_parameters,
 )
+from parfocal.model.placement import use_threads
 from parfocal.model.recipe import Recipe, TrainingSettings, default_recipe, load_recipe
 from parfocal.model.training import train
 from parfocal.model.training_run import TrainingProgress
@@ -32,4 +33,5 @@ __all__ = [
     "load_recipe",
     "save_model",
     "train",
+    "use_threads",
 ]

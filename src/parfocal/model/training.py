@@ -65,7 +65,8 @@ def train(
     dataset : Dataset
         With annotations and a split.
     out : Path
-        The model file. Beside it, ``<name>.training`` keeps checkpoint and logs.
+        The model file. Beside it, ``<name>.training`` keeps checkpoint and logs, and the checkpoint of the
+        run before.
     recipe : Recipe or callable
         A recipe, or what gives one for the training stacks; by default the best known for them, see
         `default_recipe`.
@@ -103,7 +104,9 @@ def train(
     device = job.fabric.device
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         run = _start(job, init=None if resume else init)
-        if resume:
+        if not resume:
+            _set_aside(job.checkpoint)
+        else:
             load_checkpoint(job.checkpoint, run, recipe=job.recipe, data_fingerprint=job.data_fingerprint)
         _learn(run, job, watch=watch, clock=clock)
     if run.best_weights:
@@ -160,6 +163,12 @@ def _check_crops(sampler: FrameSampler, recipe: Recipe) -> None:
             f"Expected crops of {exactly}{needed} pixels for the network, but the recipe's sampling gives "
             f"{smallest} to {largest} pixels. Change crop_um, pixel_size_um or input_px of the recipe."
         )
+
+
+def _set_aside(checkpoint: Path) -> None:
+    """Hours of an earlier training are not lost to a forgotten ``resume``: they keep one place beside."""
+    if checkpoint.exists():
+        checkpoint.replace(checkpoint.with_name(f"{checkpoint.stem}.before{checkpoint.suffix}"))
 
 
 def _start(job: _Job, *, init: Path | None) -> TrainingRun:
