@@ -85,7 +85,9 @@ class Unplugged:
 
 @pytest.fixture
 def rig() -> Rig:
-    return simulated_rig(TINY, seed=1, speed=72.0, paced=False, experiment=ExperimentSettings(hours=1))
+    return simulated_rig(
+        TINY, seed=1, speed=72.0, paced=False, experiment=ExperimentSettings(hours=1, drift_um=4)
+    )
 
 
 @pytest.fixture
@@ -183,3 +185,22 @@ def test_a_run_without_frames_cannot_be_drawn(rig: Rig, tmp_path: Path) -> None:
         draw_run(record)
     assert summary_of_run(record).n_frames == 0
     assert not figure_of(record).exists()
+
+
+def test_a_target_that_the_model_cannot_tell_is_refused_before_anything_moves(
+    rig: Rig, tmp_path: Path
+) -> None:
+    before_um = rig.drive.position_um()
+    settings = settings_of(rig).replace(controller={"target_um": 200.0})
+    with pytest.raises(InputError, match="within what the model can tell"):
+        hold_focus(rig, Told(rig), settings=settings, hours=0.05, record=tmp_path / "night.sqlite")
+    assert rig.drive.position_um() == before_um
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_drift_that_outruns_the_lock_is_not_called_held(tmp_path: Path) -> None:
+    fast = simulated_rig(TINY, seed=1, speed=72.0, paced=False, experiment=ExperimentSettings(hours=1))
+    record = tmp_path / "night.sqlite"
+    summary = hold_focus(fast, Told(fast), settings=settings_of(fast), hours=0.05, record=record)
+    assert not summary.held
+    assert summary.within_tolerance < 0.75

@@ -173,7 +173,8 @@ def hold_focus(
     Raises
     ------
     InputError
-        If the record or its figure exists already, or the duration is not above 0.
+        If the record or its figure exists already, the duration is not above 0, or the target is beyond what
+        the model can tell.
     ModelError
         If the model was not made for the camera's images.
     DeviceError
@@ -188,6 +189,7 @@ def hold_focus(
     """
     if not (math.isfinite(hours) and hours > 0):
         raise InputError(f"Expected a duration above 0 hours, got {hours:g}.")
+    _refuse_unreachable_target(settings.controller.target_um, estimator.z_range_um)
     _refuse_used(record)
     Supervisor(rig.drive, settings.limits)  # refuses a drive that stands outside the window
     estimator.estimate(rig.camera.snap(), pixel_size_um=rig.camera.pixel_size_um)
@@ -218,6 +220,15 @@ def figure_of(record: Path) -> Path:
     'night.png'
     """
     return record.with_suffix(".png")
+
+
+def _refuse_unreachable_target(target_um: float, z_range_um: tuple[float, float]) -> None:
+    lowest_um, highest_um = z_range_um
+    if not lowest_um < target_um < highest_um:
+        raise InputError(
+            f"Expected a lock target within what the model can tell, {lowest_um:g} to {highest_um:g} um; "
+            f"got {target_um:g} um."
+        )
 
 
 def _refuse_used(record: Path) -> None:

@@ -63,4 +63,5 @@ def test_several_outliers_in_a_row_reset_the_belief():
     belief = Belief(0.0, 0.04)
     for _ in range(SETTINGS.outliers_to_reset):
         belief = update(belief, estimate_of(8.0), settings=SETTINGS)
-    assert belief == Belief(8.0, pytest.approx(0.09))
+    assert belief == Belief(8.0, pytest.approx(0.09), n_resets=1)
+    assert update(belief, estimate_of(8.1), settings=SETTINGS).n_resets == 0

@@ -84,3 +84,10 @@ def test_a_damaged_split_is_refused_and_its_line_named(text: str, expected: str,
     (tmp_path / "split.csv").write_text(text)
     with pytest.raises(DatasetError, match=expected):
         read_split(tmp_path / "split.csv")
+
+
+def test_a_stack_that_a_table_names_twice_is_refused(tmp_path):
+    path = tmp_path / "split.csv"
+    path.write_text("stack,experiment,part\na,e,train\nb,e,test\na,e,test\n", encoding="utf-8")
+    with pytest.raises(DatasetError, match=r"split\.csv: Expected each stack once.*: a\."):
+        read_split(path)

@@ -15,10 +15,10 @@ from parfocal.evaluation.figures import (
     error_summary,
     focus_over_time,
     inferred_vs_actual,
-    montage,
     save_figure,
 )
 from parfocal.evaluation.metrics import bin_edges_um, focus_metrics
+from parfocal.evaluation.overview import overview
 
 ACTUAL = np.tile(np.linspace(-5, 5, 11), 3)
 INFERRED = ACTUAL + np.random.default_rng(0).normal(0, 0.3, len(ACTUAL))
@@ -125,9 +125,20 @@ def test_a_day_of_frames_is_thinned_and_keeps_its_outliers() -> None:
     assert np.all(np.diff(np.asarray(drawn.get_xdata(), float)) > 0)
 
 
-@pytest.mark.parametrize("n_frames", [1, 5, 7])
-def test_a_montage_shows_every_frame_under_its_label(n_frames: int) -> None:
-    frames = np.random.default_rng(0).integers(0, 255, (n_frames, 8, 12), dtype=np.uint8)
-    figure = montage(frames, [f"{index} µm" for index in range(n_frames)])
-    titles = [axes.get_title() for axes in figure.axes if axes.images]
-    assert titles == [f"{index} µm" for index in range(n_frames)]
+def test_the_overview_shows_every_frame_under_its_defocus() -> None:
+    frames = np.random.default_rng(0).integers(0, 255, (4, 8, 8), dtype=np.uint8)
+    hours = np.linspace(0, 24, 50)
+    figure = overview(
+        frames_zyx=frames,
+        frames_defocus_um=[-8.2, -1.5, -0.0, 4.0],
+        actual_um=ACTUAL,
+        inferred_um=INFERRED,
+        time_h=hours,
+        stage_um=100 + hours,
+        true_defocus_um=np.sin(hours),
+        tolerance_um=1.0,
+    )
+    shown = [axes for part in figure.subfigs for axes in part.axes if axes.images]
+    assert [axes.get_title() for axes in shown] == ["-8 µm", "-1.5 µm", "+0.0 µm", "+4 µm"]
+    drawn = [line.get_ydata() for part in figure.subfigs for axes in part.axes for line in axes.lines]
+    assert any(np.array_equal(y, 100 + hours) for y in drawn)

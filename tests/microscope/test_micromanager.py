@@ -56,12 +56,42 @@ def test_a_virtual_core_takes_a_z_stack(microscope):
     assert np.any(frames[0] != frames[1])
 
 
-def test_a_stage_that_counts_away_from_the_sample_is_turned_round(demo_core):
-    demo_core.setFocusDirection("Z", -1)
+@pytest.mark.parametrize("direction", [-1, 0, 1])
+def test_positions_are_those_that_micro_manager_shows(demo_core, direction):
+    demo_core.setFocusDirection("Z", direction)
     drive = MicroManagerFocusDrive(demo_core)
     drive.move_to(12.0)
-    assert drive.position_um() == pytest.approx(12.0)
-    assert demo_core.getPosition() == pytest.approx(-12.0)
+    assert drive.position_um() == demo_core.getPosition() == pytest.approx(12.0)
+
+
+def test_a_configuration_that_moves_a_stage_at_startup_is_refused(tmp_path):
+    config = tmp_path / "moves.cfg"
+    text = DEMO_CONFIG.read_text(encoding="utf-8")
+    config.write_text(f"{text}\nConfigGroup,System,Startup,Z,Position,50\n", encoding="utf-8")
+    with pytest.raises(InputError, match="the start-up preset moves 'Z'"):
+        open_micromanager(config)
+
+
+class _NoStop(CMMCorePlus):
+    """A core whose stage knows no stop, like that of many adapters."""
+
+    is_moving = False
+
+    def stop(self, _label):
+        raise RuntimeError("Operation not supported")
+
+    def deviceBusy(self, _label):  # noqa: N802 (Micro-Manager's name)
+        return self.is_moving
+
+
+def test_a_drive_without_a_stop_is_stopped_when_it_stands_still():
+    core = _NoStop()
+    core.loadSystemConfiguration(str(DEMO_CONFIG))
+    drive = MicroManagerFocusDrive(core)
+    drive.stop()
+    core.is_moving = True
+    with pytest.raises(DeviceError, match="not supported"):
+        drive.stop()
 
 
 def test_a_camera_in_live_mode_is_not_asked_for_a_frame(demo_core):

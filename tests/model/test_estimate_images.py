@@ -10,10 +10,11 @@ import pytest
 from PIL import Image
 from small_world import PIXEL_UM, SIDE_PX, frame_at, fresh_model, stack_of
 
+from parfocal.data import DatasetSettings, ObjectiveRecord
 from parfocal.data.stack_io import write_stack
 from parfocal.errors import ImageFileError, InputError, ModelError
 from parfocal.model import FocusEstimator
-from parfocal.model.estimate_images import check_optics, estimate_images
+from parfocal.model.estimate_images import check_dataset, check_optics, estimate_images
 
 HEADER = fresh_model()[0]
 
@@ -117,3 +118,21 @@ def test_an_immersion_that_does_not_exist_is_told_with_those_that_do() -> None:
 
 def test_any_objective_is_taken_where_the_models_is_unknown() -> None:
     check_optics(HEADER.replace(objective=None), numerical_aperture=1.3, immersion="oil")
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"modality": "phase contrast"}, "is phase contrast"),
+        (
+            {"objective": ObjectiveRecord(numerical_aperture=0.3, magnification=10, immersion_index=1)},
+            "NA 0.3",
+        ),
+    ],
+    ids=["modality", "objective"],
+)
+def test_a_dataset_of_other_optics_is_refused(change: dict, told: str) -> None:
+    settings = DatasetSettings(name="mine", pixel_size_um=0.24, modality=HEADER.modality)
+    check_dataset(HEADER, settings)
+    with pytest.raises(ModelError, match=told):
+        check_dataset(HEADER, settings.replace(**change))

@@ -82,10 +82,6 @@ def test_an_unknown_name_is_answered_with_the_known_ones(name, quality, said):
         preset(name, quality=quality)
 
 
-def test_the_focal_plane_moves_less_than_the_objective_in_water_under_oil():
-    assert preset("yeast-40x").stage_um_per_sample_um == pytest.approx(1.515 / 1.337)
-
-
 def test_lines_span_the_spectrum_evenly():
     spectrum = VirtualMicroscope().spectrum
     assert spectrum.lines_um.tolist() == pytest.approx([0.49, 0.525, 0.56, 0.595, 0.63])

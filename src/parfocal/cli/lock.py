@@ -91,6 +91,7 @@ def lock(
         "controller": {"target_um": target, "dead_band_um": dead_band},
     }
     settings = LockSettings.parse(values, source="the command's options")
+    began_s = rig.clock.now_s()
     with _noticing_ctrl_c() as was_interrupted, progress() as tell:
         summary = hold_focus(
             rig,
@@ -98,7 +99,7 @@ def lock(
             settings=settings,
             hours=duration_h,
             record=record,
-            watch=lambda now: tell("lock", now.t_s / (3600 * duration_h), _words(now)),
+            watch=lambda now: tell("lock", min(1.0, (now.t_s - began_s) / (3600 * duration_h)), _words(now)),
         )
     if as_json:
         say_json(summary_json(summary, record=record))

@@ -96,13 +96,15 @@ def evaluate(
     ],
     part: Annotated[str, typer.Option(help="train, validation or test.")] = "test",
 ) -> None:
-    """Accuracy on stacks the model never saw, beside classical focus measures."""
+    """Accuracy on one part of a dataset, beside classical measures; on the test part, stacks never seen."""
     from parfocal.data import Dataset
     from parfocal.evaluation.evaluate import evaluate as evaluate_model
     from parfocal.model import FocusEstimator
+    from parfocal.model.estimate_images import check_dataset
 
     opened = Dataset.open(dataset)
     estimator = FocusEstimator.load(model)
+    check_dataset(estimator.header, opened.settings)
     with progress() as tell:
         metrics = evaluate_model(
             estimator,

@@ -45,6 +45,8 @@ class Belief:
         Defocus in um (stage position minus focus position), and its variance.
     n_outliers : int
         Estimates in a row, up to now, that this belief could not explain.
+    n_resets : int
+        Times in a row, up to now, that it was given up for new estimates and then contradicted again.
 
     Examples
     --------
@@ -55,6 +57,7 @@ class Belief:
     mean_um: float
     variance_um2: float
     n_outliers: int = 0
+    n_resets: int = 0
 
     @classmethod
     def unknown(cls) -> Belief:
@@ -92,7 +95,7 @@ def update(belief: Belief, estimate: FocusEstimate, *, settings: BeliefSettings)
     innovation_um = estimate.defocus_um - belief.mean_um
     if abs(innovation_um) > settings.gate_sds * math.sqrt(belief.variance_um2 + noise_um2):
         if belief.n_outliers + 1 >= settings.outliers_to_reset:
-            return Belief(estimate.defocus_um, noise_um2)
+            return Belief(estimate.defocus_um, noise_um2, n_resets=belief.n_resets + 1)
         return replace(belief, n_outliers=belief.n_outliers + 1)
     gain = belief.variance_um2 / (belief.variance_um2 + noise_um2)
     variance_um2 = max((1 - gain) * belief.variance_um2, settings.scene_bias_um**2)

@@ -37,6 +37,9 @@ class LockSettings(Settings):
         that is in frames divided by `frame_rate_hz`, so that a sped-up clock does not shorten it.
     lost_um : float
         This far from the target, and the lock is lost at once.
+    useless_moves : int
+        After so many moves in a row that did not bring what the estimates promised, the lock is lost and the
+        drive holds still for the rest of the run.
     controller : ControllerSettings
     belief : BeliefSettings
     """
@@ -46,6 +49,7 @@ class LockSettings(Settings):
     tolerance_um: float = Field(default=1.0, gt=0)
     lost_after_s: float = Field(default=5.0, gt=0)
     lost_um: float = Field(default=10.0, gt=0)
+    useless_moves: int = Field(default=3, ge=1)
     controller: ControllerSettings = ControllerSettings()
     belief: BeliefSettings = BeliefSettings()
 
@@ -126,6 +130,8 @@ class FocusLock:
         self._belief = Belief.unknown()
         self._before: tuple[float, float] | None = None  # time and stage position of the last frame
         self._bad_frames = 0
+        self._moves_help = True
+        self._at_limit = False
 
     @property
     def state(self) -> LockState:
@@ -189,9 +195,11 @@ class FocusLock:
         true_defocus_um = None if self._truth is None else self._truth()
         estimate = self._estimator.estimate(frame_yx, pixel_size_um=self._camera.pixel_size_um)
         self._believe(estimate, t_s=t_s, z_um=z_um)
+        self._notice_useless_moves()
         decision = self._decide(estimate)
         self._judge(estimate)
         moved_um = self._supervisor.move_by(decision.move_um) if decision.move_um else 0.0
+        self._notice_limit(wanted_um=decision.move_um, moved_um=moved_um)
         return LockSnapshot(
             t_s=t_s,
             wall_time_s=time.time(),
@@ -221,9 +229,20 @@ class FocusLock:
         self._belief = update(self._belief, estimate, settings=settings)
 
     def _decide(self, estimate: FocusEstimate) -> Decision:
+        controller = self._settings.controller
         if not estimate.accepted:
             return Decision(0.0, "the estimate was not accepted")
-        return decide(self._belief, self._settings.controller)
+        if estimate.std_um > controller.largest_sd_um:
+            return Decision(0.0, "the estimate is too uncertain")
+        if not self._moves_help:
+            return Decision(0.0, "moves did not help")
+        return decide(self._belief, controller)
+
+    def _notice_useless_moves(self) -> None:
+        """After moves that again and again did not do what the estimates promised, there are no more."""
+        if self._moves_help and self._belief.n_resets >= self._settings.useless_moves:
+            self._moves_help = False
+            self._event("lost: moves do not help; the model may have the wrong sign for this sample")
 
     def _judge(self, estimate: FocusEstimate) -> None:
         settings = self._settings
@@ -233,9 +252,17 @@ class FocusLock:
         self._bad_frames = 0 if good else self._bad_frames + 1
         bad_s = self._bad_frames / settings.frame_rate_hz
         state = next_state(self._state, error_um=error_um, trusted=trusted, bad_s=bad_s, settings=settings)
+        if not self._moves_help:
+            state = LockState.LOST
         if state is not self._state:
             self._event(str(state))
         self._state = state
+
+    def _notice_limit(self, *, wanted_um: float, moved_um: float) -> None:
+        at_limit = wanted_um != 0 and moved_um == 0
+        if at_limit and not self._at_limit:
+            self._event("at the limit of the window: the focus lies beyond it")
+        self._at_limit = at_limit
 
     def _publish(self, snapshot: LockSnapshot) -> LockSnapshot:
         self._tally.add(snapshot)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from parfocal.control.lock_snapshot import LockSnapshot, LockState
 
-STRAYED = 3.0
+MOSTLY, STRAYED = 0.75, 3.0
 """A model that is sure and wrong reports no loss: the truth, where it is known, has the last word."""
 
 
@@ -29,8 +29,8 @@ class LockSummary:
     losses : int
         How often a lock was lost.
     held : bool
-        It locked, never lost, and ended locked; and where the microscope knows the truth, it never strayed
-        further than `STRAYED` tolerances from the target.
+        It locked, never lost, and ended locked; and where the microscope knows the truth, at least `MOSTLY`
+        of the frames were within the tolerance and none further than `STRAYED` tolerances from the target.
     stage_travel_um : float
         Highest stage position minus lowest.
     fault : str
@@ -113,7 +113,9 @@ class LockTally:
         )
 
     def _held(self) -> bool:
-        strayed = self._knows_truth and self._largest_um > STRAYED * self._tolerance_um
+        strayed = self._knows_truth and (
+            self._largest_um > STRAYED * self._tolerance_um or self._n_within < MOSTLY * self._n_locked
+        )
         return self._state is LockState.LOCKED and not self._losses and not strayed
 
 

@@ -201,7 +201,7 @@ class Dataset:
         if not rows:
             raise DatasetError(
                 f"{self.folder}: Expected the focus plane of stack '{stack}'; nobody annotated it. "
-                "Use 'parfocal annotate'."
+                "Add it to annotations.csv, or import with a column focus_z_um."
             )
         self._check_focus([row.focus_z_um for row in rows], stack)
         return agreed_focus_um(rows)

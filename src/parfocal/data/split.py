@@ -101,7 +101,7 @@ def read_split(path: Path) -> tuple[SplitRow, ...]:
     Raises
     ------
     DatasetError
-        If the table is missing or cannot be read.
+        If the table is missing, cannot be read, or names a stack twice.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -114,7 +114,9 @@ def read_split(path: Path) -> tuple[SplitRow, ...]:
         raise DatasetError(f"{path}: Expected a CSV table in UTF-8; it cannot be read ({error}).") from error
     if not lines or tuple(lines[0]) != _COLUMNS:
         raise DatasetError(f"{path}: Expected the columns {', '.join(_COLUMNS)}, got {lines[:1]}.")
-    return tuple(_row(line, where=f"{path}, line {number}") for number, line in enumerate(lines[1:], start=2))
+    rows = tuple(_row(line, where=f"{path}, line {number}") for number, line in enumerate(lines[1:], start=2))
+    _check_unique([row.stack for row in rows], where=f"{path}: ")
+    return rows
 
 
 def write_split(path: Path, rows: Sequence[SplitRow]) -> None:
@@ -156,10 +158,10 @@ def _mixed(stacks: list[tuple[str, str]], *, seed: int) -> list[str]:
     return [stack for _, stack in sorted(ranked)]
 
 
-def _check_unique(ids: Sequence[str]) -> None:
+def _check_unique(ids: Sequence[str], *, where: str = "") -> None:
     twice = sorted(stack for stack, count in Counter(ids).items() if count > 1)
     if twice:
-        raise DatasetError(f"Expected each stack once in a split; more than once: {', '.join(twice)}.")
+        raise DatasetError(f"{where}Expected each stack once in a split; more than once: {', '.join(twice)}.")
 
 
 def _row(line: list[str], *, where: str) -> SplitRow:

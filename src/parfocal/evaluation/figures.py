@@ -335,30 +335,5 @@ def _mark_events(above: Axes, below: Axes, events: Sequence[tuple[float, str]]) 
         )
 
 
-@in_project_style
-def montage(frames_zyx: NDArray[Any], labels: Sequence[str]) -> Figure:
-    """Frames side by side on one grey scale, each under its label.
-
-    Parameters
-    ----------
-    frames_zyx : array, shape (Z, Y, X)
-        Frames.
-    labels : sequence of str
-        One label for each frame.
-    """
-    n_columns = min(len(frames_zyx), 5)
-    n_rows = -(-len(frames_zyx) // n_columns)
-    height = 1.25 * frames_zyx.shape[1] / frames_zyx.shape[2] + 0.2
-    figure = Figure(figsize=(1.25 * n_columns, height * n_rows), layout="constrained")
-    dark, bright = np.percentile(frames_zyx, [0.5, 99.5])
-    grid = figure.subplots(n_rows, n_columns, squeeze=False)
-    for axes in grid.flat:
-        axes.set_axis_off()
-    for axes, frame_yx, label in zip(grid.flat, frames_zyx, labels, strict=False):
-        axes.imshow(frame_yx, cmap="gray", vmin=dark, vmax=bright)
-        axes.set_title(label, fontsize=8, loc="center")
-    return figure
-
-
 def _floats(values: ArrayLike) -> NDArray[np.float64]:
     return np.asarray(values, np.float64)  # None becomes NaN, which leaves a gap

@@ -82,8 +82,9 @@ class MicroManagerCamera:
 class MicroManagerFocusDrive:
     """The focus drive of a Micro-Manager core, as a `FocusDrive`.
 
-    A stage that Micro-Manager knows to count away from the sample is turned round, so that positive z means
-    toward the sample; its positions and limits then have the opposite sign of those that Micro-Manager shows.
+    Positions are the drive's own, as Micro-Manager shows them and writes them into z-stacks: a model that was
+    trained on this microscope's stacks, and limits read off its screen, then mean the same thing. They are
+    not turned round where Micro-Manager says that the drive counts away from the sample.
 
     Parameters
     ----------
@@ -105,11 +106,9 @@ class MicroManagerFocusDrive:
                     "Expected a focus drive in the Micro-Manager configuration, it has none. "
                     "Set Core-Focus to the z stage."
                 )
-            away = core.getFocusDirection(self._label) == FocusDirection.AwayFromSample
-        self._sign = -1.0 if away else 1.0
 
     def position_um(self) -> float:
-        """Position in um, positive toward the sample.
+        """Position in um, as Micro-Manager shows it.
 
         Raises
         ------
@@ -117,7 +116,7 @@ class MicroManagerFocusDrive:
             If the drive does not answer.
         """
         with _hardware("the focus drive"):
-            return self._sign * self._core.getPosition(self._label)
+            return float(self._core.getPosition(self._label))
 
     def move_to(self, z_um: float) -> None:
         """Go to a position in um and wait until the drive is no longer busy.
@@ -130,7 +129,7 @@ class MicroManagerFocusDrive:
         if not math.isfinite(z_um):
             raise DeviceError(f"Expected a position in um, got {z_um}. Nothing was moved.")
         with _hardware("the focus drive"):
-            self._core.setPosition(self._label, self._sign * z_um)
+            self._core.setPosition(self._label, z_um)
             self._core.waitForDevice(self._label)
 
     def stop(self) -> None:
@@ -139,10 +138,15 @@ class MicroManagerFocusDrive:
         Raises
         ------
         DeviceError
-            If the drive does not answer.
+            If the drive cannot be stopped and still moves. Many adapters know no stop: a drive at rest needs
+            none.
         """
         with _hardware("the focus drive"):
-            self._core.stop(self._label)
+            try:
+                self._core.stop(self._label)
+            except RuntimeError:
+                if self._core.deviceBusy(self._label):
+                    raise
 
 
 def open_micromanager(
@@ -161,16 +165,29 @@ def open_micromanager(
     ------
     InputError
         If there is no such file.
+        Or if it moves a stage while it is loaded, before any limit could apply.
     DeviceError
         If a device does not load, or camera, focus drive or pixel size are missing.
     """
     config = Path(config)
     if not config.is_file():
         raise InputError(f"{config}: there is no such file. Expected a Micro-Manager configuration (.cfg).")
+    _refuse_moves_at_startup(config)
     core = CMMCorePlus()
     with _hardware(f"a device of {config}"):
         core.loadSystemConfiguration(str(config.resolve()))
     return MicroManagerCamera(core, pixel_size_um=pixel_size_um), MicroManagerFocusDrive(core)
+
+
+def _refuse_moves_at_startup(config: Path) -> None:
+    """Refuses a configuration whose start-up preset sends a stage somewhere."""
+    for number, line in enumerate(config.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
+        words = [word.strip().lower() for word in line.split(",")]
+        if words[:3] == ["configgroup", "system", "startup"] and "position" in words[4:5]:
+            raise InputError(
+                f"{config}, line {number}: the start-up preset moves '{line.split(',')[3]}' before any limit "
+                "applies. Take that line out."
+            )
 
 
 class VirtualCamera(SimpleCameraDevice):

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from parfocal.data.dataset_settings import DatasetSettings
 from parfocal.data.stack_io import ImageFile, read_image
 from parfocal.errors import ImageFileError, InputError, ModelError
 from parfocal.estimate import Estimator, FocusEstimate
@@ -61,7 +62,28 @@ def estimate_images(
         pixel_um = _pixel_size_um(image, pixel_size_um)
         for plane, frame in enumerate(image.frames_zyx):
             z_um = None if image.z_um is None else float(image.z_um[plane])
-            yield _row(path, plane, z_um, estimator.estimate(frame, pixel_size_um=pixel_um))
+            try:
+                estimate = estimator.estimate(frame, pixel_size_um=pixel_um)
+            except ModelError as error:
+                raise ModelError(f"{path}, plane {plane}: {error}") from error
+            yield _row(path, plane, z_um, estimate)
+
+
+def check_dataset(header: ModelHeader, settings: DatasetSettings) -> None:
+    """Refuses stacks of another modality or objective than those that the model was made for.
+
+    Raises
+    ------
+    ModelError
+        If they differ, where both are known.
+    """
+    if settings.modality != header.modality:
+        raise ModelError(
+            f"This model was made for {header.modality}, the dataset '{settings.name}' is "
+            f"{settings.modality}. Train a model for it."
+        )
+    if settings.objective is not None:
+        check_optics(header, numerical_aperture=settings.objective.numerical_aperture)
 
 
 def check_optics(
@@ -94,7 +116,7 @@ def check_optics(
     ):
         raise ModelError(
             f"This model was made for NA {made_for['numerical_aperture']:g}, got NA {numerical_aperture:g}. "
-            "Use a model for this objective, or calibrate one."
+            "Use a model for this objective."
         )
     if (
         immersion is not None
@@ -102,7 +124,7 @@ def check_optics(
     ):
         raise ModelError(
             f"This model was made for immersion of index {made_for['immersion_index']:g}, got {immersion}. "
-            "Use a model for this objective, or calibrate one."
+            "Use a model for this objective."
         )
 
 

@@ -228,8 +228,3 @@ class VirtualMicroscope(Settings):
     def finest_detail_per_um(self) -> float:
         """Grid points per um that hold all that the objective takes in: ``2 NA / wavelength``."""
         return 2 * self.objective.numerical_aperture / float(self.spectrum.lines_um.min())
-
-    @property
-    def stage_um_per_sample_um(self) -> float:
-        """Objective travel that moves the focal plane by 1 um in the sample: n_immersion / n_medium."""
-        return self.objective.immersion_index / self.chamber.medium_index
