@@ -67,6 +67,36 @@ def test_an_estimator_with_the_wrong_sign_is_found_out_after_a_few_moves():
     assert (summary.held, summary.losses) == (False, 1)
 
 
+def test_an_estimate_that_is_too_uncertain_moves_nothing_and_is_called_so():
+    clock = SimulatedClock(1.0, paced=False)
+    microscope = TinyMicroscope(clock, z_um=3.0)
+    lock = lock_on(microscope, TruthfulEstimator(microscope), clock)
+    lock.run(1.0)
+    microscope.commands.clear()
+    microscope.z_um += 3.0
+    unsure = lock_on(microscope, TruthfulEstimator(microscope, noise_um=2.0), clock)
+    summary = unsure.run(1.0)
+    assert microscope.commands == []
+    assert (summary.held, unsure.state) == (False, LockState.STOPPED)
+    assert summary.residual_rms_um is None
+
+
+def test_the_record_says_when_the_window_stops_the_drive_and_when_moves_do_not_help(tmp_path):
+    clock = SimulatedClock(720, paced=False)
+    beyond = TinyMicroscope(clock, focus_um=lambda t_s: 5.0)
+    settings = SETTINGS.replace(limits={"lowest_z_um": -1.0, "highest_z_um": 2.0})
+    log = RunLog.create(tmp_path / "limit.sqlite", settings={}, model_fingerprint="")
+    lock_on(beyond, TruthfulEstimator(beyond), clock, settings=settings, log=log).run(3600)
+    assert beyond.z_um == 2.0
+    told = [event.text for event in RunLog.open(tmp_path / "limit.sqlite").events()]
+    assert sum(text.startswith("at the limit of the window") for text in told) == 1
+    wrong = TinyMicroscope(clock, z_um=2.0)
+    log = RunLog.create(tmp_path / "sign.sqlite", settings={}, model_fingerprint="")
+    lock_on(wrong, TruthfulEstimator(wrong, sign=-1.0), clock, log=log).run(3600)
+    told = [event.text for event in RunLog.open(tmp_path / "sign.sqlite").events()]
+    assert sum("moves do not help" in text for text in told) == 1
+
+
 def test_doubt_holds_still_then_counts_as_lost_then_recovers():
     clock = SimulatedClock(1.0, paced=False)
     microscope = TinyMicroscope(clock)

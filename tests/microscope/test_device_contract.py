@@ -94,7 +94,9 @@ def test_a_position_out_of_reach_is_refused_and_nothing_moves(devices, z_um):
     assert drive.position_um() == before_um
 
 
-def test_stopping_is_always_allowed(devices):
+def test_stopping_is_always_allowed_and_moves_nothing(devices):
     _, drive = devices
+    before_um = drive.position_um()
     drive.stop()
     drive.stop()
+    assert drive.position_um() == before_um

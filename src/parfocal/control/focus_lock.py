@@ -247,7 +247,8 @@ class FocusLock:
     def _judge(self, estimate: FocusEstimate) -> None:
         settings = self._settings
         error_um = self._belief.mean_um - settings.controller.target_um
-        trusted = estimate.accepted and self._belief.sd_um <= settings.controller.largest_sd_um
+        widest_um = max(estimate.std_um, self._belief.sd_um)
+        trusted = estimate.accepted and widest_um <= settings.controller.largest_sd_um
         good = trusted and abs(error_um) <= settings.tolerance_um
         self._bad_frames = 0 if good else self._bad_frames + 1
         bad_s = self._bad_frames / settings.frame_rate_hz
