@@ -335,7 +335,7 @@ def test_runs_refuses(
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        pytest.param(("--preset", "worm-10x"), "yeast-40x, got 'worm-10x'", id="unknown preset"),
+        pytest.param(("--preset", "worm-10x"), "bacteria-100x, got 'worm-10x'", id="unknown preset"),
         pytest.param(("--quality", "best"), "'best'", id="unknown quality"),
         pytest.param(("--stacks", "2"), "at least 3", id="too few to split"),
         pytest.param(("--workers", "0"), "'--workers'", id="no workers"),

@@ -2,28 +2,107 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from dask.distributed import Client, default_client
 
 from parfocal.collect import simulate_dataset
 from parfocal.errors import DatasetError, InputError
 from tiny_microscope import TINY
+
+POSIX_SIGNALS = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs POSIX signals")
+
+
+SLOW = TINY.replace(quality={"grid_um": 0.16, "slice_um": 0.5, "n_source_points": 120})
 
 
 def contents(folder: Path) -> dict[Path, bytes]:
     return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_the_same_seed_gives_the_same_bytes_on_any_number_of_workers(tmp_path: Path) -> None:
-    folders = [tmp_path / place / "yeast" for place in ("here", "again", "there")]
-    for folder, workers in zip(folders, (1, 1, 2), strict=True):
-        simulate_dataset(folder, TINY, n_stacks=3, seed=5, workers=workers)
-    here, again, there = map(contents, folders)
-    assert len(here) == 6
-    assert here == again
-    assert here == there
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[Path, bytes]:
+    """Files of a dataset that one process made, a stack taking it long enough to be interrupted."""
+    folder = tmp_path_factory.mktemp("undisturbed") / "yeast"
+    simulate_dataset(folder, SLOW, n_stacks=6, seed=5)
+    return contents(folder)
+
+
+@pytest.fixture
+def lab_cluster(tmp_path: Path) -> Iterator[str]:
+    """Address of a scheduler that has two worker processes of its own, which nobody starts again."""
+    with ExitStack() as running:
+
+        def start(*words: str) -> None:
+            process = subprocess.Popen(
+                [sys.executable, "-m", *words, "--scheduler-file", str(tmp_path / "scheduler.json")],
+                stderr=subprocess.DEVNULL,
+                cwd=tmp_path,
+            )
+            running.callback(process.wait)
+            running.callback(process.kill)
+
+        start("distributed.cli.dask_scheduler", "--port", "0", "--dashboard-address", ":0")
+        for _ in range(2):
+            start("distributed.cli.dask_worker", "--nthreads", "1", "--no-nanny", "--no-dashboard")
+        with Client(scheduler_file=str(tmp_path / "scheduler.json"), timeout=60) as client:
+            client.wait_for_workers(2, timeout=60)
+            yield client.scheduler.address
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_the_same_seed_gives_the_same_bytes_on_any_number_of_workers(
+    workers: int, undisturbed: dict[Path, bytes], tmp_path: Path
+) -> None:
+    simulate_dataset(tmp_path / "yeast", SLOW, n_stacks=6, seed=5, workers=workers)
+    assert len(undisturbed) == 9
+    assert contents(tmp_path / "yeast") == undisturbed
+
+
+class Killer:
+    """After the first stack, ends worker processes of the cluster in use while they are at work."""
+
+    def __init__(self, *, most: int) -> None:
+        self.most = most
+        self.interrupted: list[str] = []
+
+    def __call__(self, done: int, total: int) -> None:
+        if done > 1:
+            return
+        client = default_client()
+        pids = client.run(os.getpid)
+        busy = [(worker, tasks) for worker, tasks in client.processing().items() if tasks]
+        for worker, tasks in busy[: self.most]:
+            self.interrupted += tasks
+            os.kill(pids[worker], signal.SIGKILL)
+
+
+@POSIX_SIGNALS
+def test_workers_killed_at_their_work_are_replaced_and_the_dataset_is_the_same(
+    undisturbed: dict[Path, bytes], tmp_path: Path
+) -> None:
+    killer = Killer(most=2)
+    simulate_dataset(tmp_path / "yeast", SLOW, n_stacks=6, seed=5, workers=2, watch=killer)
+    assert killer.interrupted
+    assert contents(tmp_path / "yeast") == undisturbed
+
+
+@POSIX_SIGNALS
+def test_a_cluster_by_its_address_gives_the_same_bytes_though_a_worker_dies_for_good(
+    undisturbed: dict[Path, bytes], lab_cluster: str, tmp_path: Path
+) -> None:
+    killer = Killer(most=1)
+    simulate_dataset(tmp_path / "yeast", SLOW, n_stacks=6, seed=5, scheduler=lab_cluster, watch=killer)
+    assert killer.interrupted
+    assert contents(tmp_path / "yeast") == undisturbed
 
 
 def test_another_seed_gives_another_dataset(tmp_path: Path) -> None:

@@ -24,6 +24,10 @@ def process(_: int) -> int:
     return os.getpid()
 
 
+def threads(_: int) -> str | None:
+    return os.environ.get("OMP_NUM_THREADS")
+
+
 def die_the_first_time(mark: Path) -> str:
     if not mark.exists():
         mark.touch()
@@ -55,6 +59,12 @@ def test_any_number_of_workers_gives_the_same_results(cluster: LocalCluster) -> 
     assert sorted(run_tasks(square, [3, 4, 5], workers=1)) == expected
     assert sorted(run_tasks(square, [3, 4, 5], workers=2)) == expected
     assert sorted(run_tasks(square, [3, 4, 5], scheduler=cluster.scheduler_address)) == expected
+
+
+def test_a_local_worker_is_a_process_of_its_own_with_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    assert dict(run_tasks(threads, [1, 2], workers=2)) == {0: "1", 1: "1"}
+    assert os.getpid() not in dict(run_tasks(process, [1, 2], workers=2)).values()
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs POSIX signals")

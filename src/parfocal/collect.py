@@ -91,7 +91,7 @@ def _dataset_settings(settings: VirtualMicroscope, days: list[str], *, name: str
         ),
         pixel_size_um=settings.camera.pixel_size_um,
         wavelength_um=settings.spectrum.centre_um,
-        modality="bright-field",
+        modality=settings.modality,
         z_step_um=settings.scan.step_um,
         experiments=tuple(sorted(set(days))),
     )

@@ -107,6 +107,7 @@ def _local_client(n_workers: int) -> Iterator[Client]:
         cluster = LocalCluster(
             n_workers=n_workers,
             threads_per_worker=1,
+            env=WORKER_ENVIRONMENT,  # those before the spawn give way to what this process has set
             dashboard_address=ANY_LOCAL_PORT,
             silence_logs=logging.CRITICAL,
         )

@@ -16,16 +16,14 @@ from parfocal.microscope import (
     open_micromanager,
     virtual_core,
 )
-from parfocal.optics import preset
 from parfocal.zstack import ZStack
+from tiny_microscope import TINY
 
 DEMO_CONFIG = Path(mm_test_adapters.device_adapter_path()) / "MMConfig_demo.cfg"
 
 
 def simulated():
-    settings = preset("yeast-40x", quality="ci")
-    small = settings.replace(camera={"frame_px": 64})
-    microscope = SimulatedMicroscope(small, seed=3, clock=SimulatedClock(paced=False))
+    microscope = SimulatedMicroscope(TINY, seed=3, clock=SimulatedClock(paced=False))
     return microscope, microscope
 
 

@@ -3,7 +3,7 @@ import pytest
 
 from parfocal.optics import CameraSettings, expose
 
-PLAIN = CameraSettings(prnu=0, vignetting=0, light_tilt=0, dust_spots=0)
+PLAIN = CameraSettings(prnu=0, vignetting=0, light_tilt=0, dust_spots=0, hot_pixels=0)
 
 
 def frames_of(camera, intensity, *, n, seed=0, side=128):
@@ -12,7 +12,7 @@ def frames_of(camera, intensity, *, n, seed=0, side=128):
     return np.stack([expose(light, camera, generator=generator) for _ in range(n)]).astype(float)
 
 
-def test_photon_transfer_has_the_slope_of_the_conversion():
+def test_photon_transfer_has_the_slope_of_the_conversion(measured):
     # Variance against mean of the difference of two frames, which cancels fixed patterns.
     camera = CameraSettings(prnu=0.02, vignetting=0.2, read_noise_electrons=20)
     levels = np.linspace(0.05, 1.2, 8)
@@ -22,9 +22,51 @@ def test_photon_transfer_has_the_slope_of_the_conversion():
         means.append(one.mean() - camera.offset_counts)
         variances.append(np.var(one - other) / 2)
     slope, read_variance = np.polyfit(means, variances, 1)
-    assert slope == pytest.approx(1 / camera.electrons_per_count, rel=0.01)
+    measured(
+        check="photon transfer: slope of variance over mean, relative to 1 / electrons per count",
+        value=100 * abs(slope * camera.electrons_per_count - 1),
+        tolerance=1,
+        unit="%",
+    )
     expected = (camera.read_noise_electrons / camera.electrons_per_count) ** 2 + 1 / 12  # and rounding
     assert read_variance == pytest.approx(expected, abs=0.1 * slope * means[0])
+
+
+@pytest.mark.parametrize("expected", [5.0, 45.0, 55.0, 400.0])
+def test_shot_noise_is_poissons_in_mean_variance_and_skewness(expected):
+    # On both sides of where counting gives way to a normal draw.
+    camera = PLAIN.replace(
+        background_electrons=expected, electrons_per_count=0.1, read_noise_electrons=0.0, bit_depth=16
+    )
+    electrons = (frames_of(camera, 1.0, n=1, side=768) - camera.offset_counts) * camera.electrons_per_count
+    assert electrons.mean() == pytest.approx(expected, rel=0.002)
+    assert electrons.var() == pytest.approx(expected, rel=0.01)
+    skewness = np.mean((electrons - expected) ** 3) / electrons.var() ** 1.5
+    assert skewness == pytest.approx(expected**-0.5, abs=0.02 if expected < 50 else 0.15)
+
+
+@pytest.mark.parametrize("bit_depth", [8, 12, 16])
+def test_a_sensor_read_at_another_depth_is_as_bright_and_saturates_at_the_same_light(bit_depth):
+    camera = PLAIN.at_bit_depth(bit_depth)
+    frames = frames_of(camera, 1.0, n=1)
+    assert frames.max() < camera.largest_count
+    assert frames.mean() / camera.largest_count == pytest.approx(
+        frames_of(PLAIN, 1.0, n=1).mean() / PLAIN.largest_count, rel=0.01
+    )
+    saturating = (camera.largest_count - camera.offset_counts) * camera.electrons_per_count
+    assert saturating == pytest.approx((4095 - 20.0) * 8.9, rel=0.01)
+
+
+def test_hot_pixels_are_brighter_in_every_frame_and_follow_from_the_pattern_seed():
+    camera = PLAIN.replace(hot_pixels=0.01, pattern_seed=3)
+    excess = frames_of(camera, 0.5, n=4).mean(axis=0) - frames_of(PLAIN, 0.5, n=4).mean()
+    hot = excess > 0.05 * camera.hot_electrons / camera.electrons_per_count
+    assert hot.mean() == pytest.approx(0.01, rel=0.3)
+    assert excess[hot].mean() == pytest.approx(camera.hot_electrons / camera.electrons_per_count, rel=0.3)
+    later = frames_of(camera, 0.5, n=4, seed=9).mean(axis=0)
+    assert np.all(later[hot] > np.median(later))
+    other = frames_of(camera.replace(pattern_seed=4), 0.5, n=4).mean(axis=0)
+    assert other[hot].mean() < np.median(other) * 1.1
 
 
 def test_an_empty_field_has_the_mean_that_the_settings_say():

@@ -6,14 +6,16 @@ from parfocal.optics import preset
 from parfocal.optics.illumination import plane_waves, source_points
 
 
+@pytest.mark.parametrize("inner", [0.0, 0.8])
 @pytest.mark.parametrize("n", [1, 7, 56])
-def test_source_points_fill_the_disc_evenly(n):
-    points = source_points(n, generator=np.random.default_rng(0))
+def test_source_points_fill_the_disc_or_annulus_evenly(n, inner):
+    points = source_points(n, inner=inner, generator=np.random.default_rng(0))
     radius = np.sort(np.hypot(*points.T))
     assert points.shape == (n, 2)
+    assert inner <= radius[0] + 1e-12
     assert radius[-1] < 1
-    if n > 1:
-        np.testing.assert_allclose(radius**2, (np.arange(n) + 0.5) / n)
+    if n > 1:  # equal areas
+        np.testing.assert_allclose((radius**2 - inner**2) / (1 - inner**2), (np.arange(n) + 0.5) / n)
         assert np.hypot(*points.mean(axis=0)) < 1 / n**0.5
 
 
@@ -25,23 +27,45 @@ def test_the_seed_turns_the_pattern():
 
 def test_waves_stay_within_the_condenser_and_share_the_wavelengths():
     settings = preset("yeast-40x")
-    waves = plane_waves(settings, seed=3)
+    waves = plane_waves(settings, n_points=56, seed=3)
     assert [w.wavelength_um for w in waves] == settings.spectrum.lines_um.tolist()
-    assert sum(len(w.cycles_xy) for w in waves) == settings.quality.n_source_points
+    assert sum(len(w.cycles_xy) for w in waves) == 56
     for w in waves:
-        na = np.hypot(*w.cycles_xy.T) * w.wavelength_um / settings.camera.field_um
-        one_cycle = w.wavelength_um / settings.camera.field_um
+        na = np.hypot(*w.cycles_xy.T) * w.wavelength_um / settings.camera.field_yx_um[0]
+        one_cycle = w.wavelength_um / settings.camera.field_yx_um[0]
         assert na.max() <= settings.condenser.numerical_aperture + one_cycle
 
 
 def test_fewer_points_than_wavelengths_use_as_many_wavelengths():
     settings = preset("yeast-40x")
-    settings = settings.replace(quality={**settings.quality.model_dump(), "n_source_points": 2})
-    assert [len(w.cycles_xy) for w in plane_waves(settings, seed=0)] == [1, 1]
+    assert [len(w.cycles_xy) for w in plane_waves(settings, n_points=2, seed=0)] == [1, 1]
 
 
 def test_a_condenser_as_wide_as_the_objective_loses_no_light():
-    settings = microscope(condenser_na=1.3, n_source_points=200, frame_px=64)
-    (waves,) = plane_waves(settings, seed=0)
-    na = np.hypot(*waves.cycles_xy.T) * waves.wavelength_um / settings.camera.field_um
+    settings = microscope(condenser_na=1.3, frame_px=64)
+    (waves,) = plane_waves(settings, n_points=200, seed=0)
+    na = np.hypot(*waves.cycles_xy.T) * waves.wavelength_um / settings.camera.field_yx_um[0]
     assert na.max() <= 1.3
+
+
+def test_each_wavelength_fills_the_whole_source():
+    settings = preset("yeast-40x")
+    for w in plane_waves(settings, n_points=160, seed=3):
+        na = np.hypot(*w.cycles_xy.T) * w.wavelength_um / settings.camera.field_yx_um[0]
+        shares = np.histogram(na, settings.condenser.numerical_aperture * np.sqrt([0, 0.25, 0.5, 0.75, 1.02]))
+        assert np.ptp(shares[0]) <= 3
+
+
+def test_an_annulus_is_filled_between_its_edges():
+    settings = preset("euglena-10x-phase")
+    condenser, ring = settings.condenser, settings.objective.phase_ring
+    for w in plane_waves(settings, n_points=100, seed=0):
+        na = np.hypot(*w.cycles_xy.T) * w.wavelength_um / settings.camera.field_yx_um[0]
+        assert ring.inner_na < na.min() < condenser.inner_numerical_aperture + 0.005
+        assert condenser.numerical_aperture - 0.005 < na.max() < ring.outer_na
+
+
+def test_a_frame_that_is_not_square_is_lit_evenly_in_angle():
+    settings = preset("yeast-40x").replace(camera={"height_px": 128, "width_px": 256})
+    cycles = np.concatenate([w.cycles_xy for w in plane_waves(settings, n_points=200, seed=0)])
+    np.testing.assert_allclose(cycles.std(axis=0)[0] / cycles.std(axis=0)[1], 2, rtol=0.05)

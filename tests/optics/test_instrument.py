@@ -4,6 +4,10 @@ from parfocal.errors import SettingsError
 from parfocal.optics import PRESETS, QUALITIES, VirtualMicroscope, preset
 
 
+def _yeast(**changes):
+    return {"specimens": [{"kind": "yeast", **changes}]}
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -22,17 +26,38 @@ from parfocal.optics import PRESETS, QUALITIES, VirtualMicroscope, preset
             id="condenser above medium",
         ),
         pytest.param({"spectrum": {"shortest_um": 0.7}}, "shortest_um <= longest_um", id="spectrum"),
-        pytest.param({"yeast": {"fewest_cells": 200}}, "fewest_cells <= most_cells", id="cells"),
+        pytest.param(_yeast(fewest_cells=200), "fewest_cells <= most_cells", id="cells"),
+        pytest.param(_yeast(on_floor=0.7, under_ceiling=0.4), "<= 1, got 0.7 and 0.4", id="layers"),
+        pytest.param(_yeast(diameter_um=9.0), "largest_diameter_um, got 3, 9 and 6", id="diameter"),
+        pytest.param(_yeast(wall_um=0.5), "an eighth", id="wall"),
+        pytest.param({"specimens": [{"kind": "worm"}]}, "'yeast', 'rods'", id="specimen"),
         pytest.param(
-            {"yeast": {"on_floor": 0.7, "under_ceiling": 0.4}}, "<= 1, got 0.7 and 0.4", id="layers"
+            {"objective": {"phase_ring": {"inner_na": 0.2}}}, "inner_na < outer_na, got 0.2", id="ring"
         ),
-        pytest.param({"yeast": {"diameter_um": 9.0}}, "largest_diameter_um, got 3, 9 and 6", id="diameter"),
-        pytest.param({"yeast": {"wall_um": 0.5}}, "an eighth", id="wall"),
+        pytest.param(
+            {"objective": {"phase_ring": {"outer_na": 1.4}}},
+            "within the numerical aperture 1.3",
+            id="wide ring",
+        ),
+        pytest.param(
+            {"objective": {"phase_ring": {}}}, "an annulus within the phase ring, NA 0.143", id="no annulus"
+        ),
+        pytest.param(
+            {
+                "objective": {"phase_ring": {}},
+                "condenser": {"numerical_aperture": 0.17, "inner_numerical_aperture": 0.15},
+            },
+            "a field of at least 64 um",
+            id="field too small for the ring",
+        ),
+        pytest.param(
+            {"condenser": {"inner_numerical_aperture": 0.3}}, "inner_numerical_aperture < num", id="annulus"
+        ),
         pytest.param({"quality": {"grid_um": 0.25}}, "a grid of at most 0.188 um", id="grid"),
         pytest.param(
-            {"camera": {"frame_px": 40}}, "wider than the largest body, 10 um, got 9.6 um", id="field"
+            {"camera": {"height_px": 40}}, "wider than the largest body, 10 um, got 9.6 um", id="field"
         ),
-        pytest.param({"camera": {"frame_px": 8}}, "greater than or equal to 16", id="frame"),
+        pytest.param({"camera": {"height_px": 8}}, "greater than or equal to 16", id="frame"),
         pytest.param({"scan": {"step_um": 0}}, "'scan.step_um' = 0", id="step"),
         pytest.param({"chamber": {"medium_index": 0.9}}, "greater than or equal to 1", id="index"),
         pytest.param({"days": {"condenser_na": 0.9}}, "less than or equal to 0.2", id="days"),
@@ -43,7 +68,7 @@ def test_nonsense_is_refused_with_what_was_expected_and_what_came(change, said):
         VirtualMicroscope.parse(change, source="microscope.toml")
     assert said in str(refused.value)
     assert str(refused.value).startswith("microscope.toml: ")
-    assert len(str(refused.value)) < 250  # not all settings of the microscope
+    assert len(str(refused.value)) < 300  # not all settings of the microscope
 
 
 @pytest.mark.parametrize(
@@ -51,7 +76,7 @@ def test_nonsense_is_refused_with_what_was_expected_and_what_came(change, said):
     [
         {"condenser": {"numerical_aperture": 1.3}},
         {"camera": {"pixel_size_um": 0.06}, "quality": {"grid_um": 0.5}},
-        {"camera": {"frame_px": 32}, "chamber": {"pillars": False}},
+        {"camera": {"height_px": 32, "width_px": 48}, "chamber": {"pillars": False}},
         {"spectrum": {"n_lines": 1, "shortest_um": 0.55, "longest_um": 0.55}},
         {"objective": {"numerical_aperture": 0.75, "immersion_index": 1.0, "magnification": 20}},
     ],
@@ -72,12 +97,16 @@ def test_settings_survive_a_trip_through_toml(tmp_path):
 @pytest.mark.parametrize("name", PRESETS)
 @pytest.mark.parametrize("quality", QUALITIES)
 def test_presets_come_in_three_qualities(name, quality):
-    assert preset(name, quality=quality).quality == QUALITIES[quality]
+    settings = preset(name, quality=quality)
+    assert settings.name == name
+    finer = [preset(name, quality=other).quality for other in QUALITIES]
+    assert [q.n_source_points for q in finer] == sorted(q.n_source_points for q in finer)
+    assert [-q.slice_um for q in finer] == sorted(-q.slice_um for q in finer)
 
 
 @pytest.mark.parametrize(
     ("name", "quality", "said"),
-    [("worm", "ci", "yeast-40x, got 'worm'"), ("yeast-40x", "best", "benchmark, got 'best'")],
+    [("worm", "ci", "bacteria-100x, got 'worm'"), ("yeast-40x", "best", "benchmark, got 'best'")],
 )
 def test_an_unknown_name_is_answered_with_the_known_ones(name, quality, said):
     with pytest.raises(SettingsError, match=said):

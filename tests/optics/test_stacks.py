@@ -4,7 +4,8 @@ import pytest
 from parfocal.optics import exit_field, preset, settings_of_day, simulate_stack
 
 NOISELESS = {
-    "frame_px": 48,
+    "height_px": 48,
+    "width_px": 48,
     "background_electrons": 1e10,
     "electrons_per_count": 1e10 / 2e4,
     "bit_depth": 16,
@@ -20,9 +21,9 @@ FEW_PLANES = {"half_range_um": 4.0, "step_um": 2.0}
 
 def small(*, camera=None, **changes):
     settings = preset("yeast-40x", quality="ci")
-    quality = {**settings.quality.model_dump(), "n_source_points": 6}
+    quality = {"grid_um": 0.16, "slice_um": 0.5, "n_source_points": 6}
     return settings.replace(
-        camera=camera or {"frame_px": 48},
+        camera=camera or {"height_px": 48, "width_px": 48},
         chamber={"pillars": False},
         scan=FEW_PLANES,
         quality=quality,
@@ -77,7 +78,7 @@ def test_an_experiment_is_one_day_and_days_differ_a_little():
     assert day == same
     for value in (
         lambda s: s.condenser.numerical_aperture,
-        lambda s: s.yeast.cytoplasm_index - 1,
+        lambda s: s.specimens[0].cytoplasm_index - 1,
         lambda s: s.camera.background_electrons,
     ):
         assert value(day) != value(another)
@@ -94,10 +95,23 @@ def test_a_condenser_as_wide_as_the_objective_stays_so_on_every_day():
     assert min(apertures) > 0.7
 
 
+def test_an_annulus_stays_as_it_is_and_on_its_ring():
+    settings = preset("euglena-10x-phase").replace(days={"condenser_na": 0.2})
+    for k in range(20):
+        assert settings_of_day(settings, seed=0, experiment=k).condenser == settings.condenser
+
+
 def test_the_number_of_cells_can_be_chosen_or_drawn():
-    assert simulate_stack(small(yeast={"budded": 0.0}), seed=1, index=0, n_cells=3).n_cells == 3
+    assert (
+        simulate_stack(
+            small(specimens=({"kind": "yeast", "budded": 0.0},)), seed=1, index=0, n_cells=3
+        ).n_cells
+        == 3
+    )
     drawn = [
-        simulate_stack(small(yeast={"fewest_cells": 0, "most_cells": 4}), seed=1, index=k).n_cells
+        simulate_stack(
+            small(specimens=({"kind": "yeast", "fewest_cells": 0, "most_cells": 4},)), seed=1, index=k
+        ).n_cells
         for k in range(4)
     ]
     assert len(set(drawn)) > 1

@@ -1,26 +1,49 @@
 """Microscopes that a focus lock can drive: simulated, replayed, and any that Micro-Manager knows."""
 
-from parfocal.microscope.drift import thermal_drift
+from parfocal.microscope.colony import ColonySettings
+from parfocal.microscope.crossing import FlowSettings
+from parfocal.microscope.drift import RoomSettings, room_temperature, thermal_drift
+from parfocal.microscope.experiment import ExperimentSettings, LinkSettings
+from parfocal.microscope.focus_motor import MotorSettings
+from parfocal.microscope.focus_surface import SurfaceSettings, focus_surface
+from parfocal.microscope.lamp import LampSettings
+from parfocal.microscope.living import LivingSpecimen, living_specimen
 from parfocal.microscope.micromanager import (
     MicroManagerCamera,
     MicroManagerFocusDrive,
     VirtualCamera,
     VirtualStage,
+    VirtualXYStage,
     open_micromanager,
     virtual_core,
 )
 from parfocal.microscope.replay import ReplayMicroscope
-from parfocal.microscope.simulated import ExperimentSettings, SimulatedMicroscope
+from parfocal.microscope.simulated import SimulatedMicroscope
+from parfocal.microscope.vibration import VibrationSettings, vibration
 
 __all__ = [
+    "ColonySettings",
     "ExperimentSettings",
+    "FlowSettings",
+    "LampSettings",
+    "LinkSettings",
+    "LivingSpecimen",
     "MicroManagerCamera",
     "MicroManagerFocusDrive",
+    "MotorSettings",
     "ReplayMicroscope",
+    "RoomSettings",
     "SimulatedMicroscope",
+    "SurfaceSettings",
+    "VibrationSettings",
     "VirtualCamera",
     "VirtualStage",
+    "VirtualXYStage",
+    "focus_surface",
+    "living_specimen",
     "open_micromanager",
+    "room_temperature",
     "thermal_drift",
+    "vibration",
     "virtual_core",
 ]

@@ -1,4 +1,4 @@
-"""SimulatedMicroscope: a virtual specimen, stage and camera in one place, driven by a clock."""
+"""SimulatedMicroscope: a living specimen, stage, lamp and camera in one place, driven by a clock."""
 
 from __future__ import annotations
 
@@ -6,53 +6,25 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
 from parfocal.control.clock import Clock
 from parfocal.errors import DeviceError
-from parfocal.microscope.drift import thermal_drift
-from parfocal.optics import ExitField, VirtualMicroscope, exit_field, expose, yeast_scene
-from parfocal.settings import Settings
-
-GROWTH_PER_SCENE = 1.15
-"""The scene is computed anew when the cells have grown in number by this factor: each takes seconds."""
-
-
-class ExperimentSettings(Settings):
-    """A long experiment: how the focus drifts and the cells grow, and what the stage can do.
-
-    Attributes
-    ----------
-    hours : float
-        Length of the experiment, over which drift and growth run.
-    drift_um : float
-        Highest focus minus lowest over the experiment.
-    focus_at_start_um, start_defocus_um : float
-        Stage position that is in focus at the start, and how far from it the stage starts.
-    cells_at_start, cells_at_end : int
-        Cells in the field; they multiply by the same factor every hour.
-    stage_resolution_um : float
-        The stage goes to multiples of this.
-    stage_lowest_um, stage_highest_um : float
-        Ends of the stage's travel.
-    """
-
-    hours: float = Field(default=24.0, gt=0)
-    drift_um: float = Field(default=40.0, ge=0)
-    focus_at_start_um: float = 100.0
-    start_defocus_um: float = 3.0
-    cells_at_start: int = Field(default=15, ge=1)
-    cells_at_end: int = Field(default=120, ge=1)
-    stage_resolution_um: float = Field(default=0.05, gt=0)
-    stage_lowest_um: float = 0.0
-    stage_highest_um: float = 200.0
+from parfocal.microscope.drift import room_temperature, thermal_drift
+from parfocal.microscope.experiment import ExperimentSettings
+from parfocal.microscope.focus_motor import Motion
+from parfocal.microscope.focus_surface import focus_surface
+from parfocal.microscope.lamp import lamp_light
+from parfocal.microscope.living import living_specimen
+from parfocal.microscope.panning import panned
+from parfocal.microscope.vibration import vibration
+from parfocal.optics import LiveLight, VirtualMicroscope, exit_field, expose
 
 
 class SimulatedMicroscope:
-    """A `Camera` and `FocusDrive` over growing yeast in a chamber that drifts.
+    """A `Camera`, `FocusDrive` and stage over a living specimen in a chamber that drifts.
 
-    Everything follows from the settings, the seed, the clock and the number of frames taken. Rendering takes
-    real time and none of the clock's.
+    Everything follows from the settings, the seed, the clock, the moves and the number of frames taken.
+    Rendering takes real time and none of the clock's; a frame takes its latency, and a move its time.
 
     Parameters
     ----------
@@ -60,7 +32,7 @@ class SimulatedMicroscope:
         Optics, specimen and camera, as `parfocal.optics.preset` gives them.
     seed : int
     clock : Clock
-        Drives drift and growth.
+        Drives drift, growth and all that moves.
     experiment : ExperimentSettings
     """
 
@@ -72,16 +44,28 @@ class SimulatedMicroscope:
         clock: Clock,
         experiment: ExperimentSettings | None = None,
     ) -> None:
-        self._settings = settings
-        self._seed = seed
-        self._clock = clock
-        self._experiment = experiment or ExperimentSettings()
-        self._drift_um = thermal_drift(
-            range_um=self._experiment.drift_um, hours=self._experiment.hours, seed=seed
+        experiment = experiment or ExperimentSettings()
+        self._settings, self._seed, self._clock, self._experiment = settings, seed, clock, experiment
+        hours, room = experiment.hours, experiment.room
+        self._drift_um = thermal_drift(range_um=experiment.drift_um, hours=hours, seed=seed, settings=room)
+        self._warmer_degc = room_temperature(hours=hours, seed=seed, settings=room)
+        self._higher_um = focus_surface(experiment.surface, seed=seed)
+        self._shaken_um = vibration(experiment.vibration, seed=seed)
+        self._specimen = living_specimen(
+            settings,
+            cells_at_start=experiment.cells_at_start,
+            cells_at_end=experiment.cells_at_end,
+            hours=hours,
+            colony=experiment.colony,
+            flow=experiment.flow,
+            seed=seed,
         )
         self._n_frames = 0
-        self._scene: tuple[int, ExitField] | None = None  # number of cells placed, and their light
-        self._z_um = self._reachable_um(self.focus_z_um() + self._experiment.start_defocus_um)
+        self._last_frame: NDArray[np.uint16] | None = None
+        self._light: tuple[float, LiveLight] | None = None  # of the scene of that time
+        self._xy_um = (0.0, 0.0)
+        start_um = self.focus_z_um() + experiment.start_defocus_um
+        self._motion = Motion.at_rest(self._reachable_um(start_um))
 
     @property
     def pixel_size_um(self) -> float:
@@ -91,56 +75,105 @@ class SimulatedMicroscope:
     @property
     def frame_shape_yx(self) -> tuple[int, int]:
         """Height and width of a frame in pixels."""
-        return self._settings.camera.frame_px, self._settings.camera.frame_px
+        return self._settings.camera.height_px, self._settings.camera.width_px
 
     def snap(self) -> NDArray[np.uint16]:
-        """A frame of the specimen as it is now, shape (Y, X)."""
-        field = self._field()
-        intensity_yx = field.intensity(field.focus_z_um + self.true_defocus_um())
-        generator = np.random.default_rng([self._seed, 4, self._n_frames])
-        self._n_frames += 1
-        return expose(intensity_yx, self._settings.camera, generator=generator)
+        """A frame of the specimen as it is now, shape (Y, X); the clock goes on by the latency.
+
+        Where the frame is lost on the way, the one before it once more.
+        """
+        exposed_s, link = self._clock.now_s(), self._experiment.link
+        number, self._n_frames = self._n_frames, self._n_frames + 1
+        is_dropped = np.random.default_rng([self._seed, 9, number]).random() < link.dropped
+        if self._last_frame is None or not is_dropped:
+            self._last_frame = self._expose(number)
+        self._clock.wait_until(exposed_s + link.latency_ms / 1000)
+        return self._last_frame.copy()
 
     def position_um(self) -> float:
-        """Position of the stage in um."""
-        return self._z_um
+        """Position of the focus drive in um, as the encoder on its motor reads it."""
+        return self._motion.motor_um
 
     def move_to(self, z_um: float) -> None:
-        """Go to a position in um, at once, as near as the stage's resolution allows.
+        """Go to a position in um, as near as the drive's resolution allows; the clock goes on by the move.
 
         Raises
         ------
         DeviceError
-            If it is beyond the stage's travel.
+            If it is beyond the drive's travel.
         """
-        self._z_um = self._reachable_um(z_um)
+        target_um, motor, start_s = self._reachable_um(z_um), self._experiment.motor, self._clock.now_s()
+        self._motion = self._motion.moved_to(target_um, t_s=start_s, settings=motor)
+        self._clock.wait_until(start_s + motor.arrival_ms / 1000)
 
     def stop(self) -> None:
         """Nothing to do: every move has ended when `move_to` returns."""
 
+    def xy_um(self) -> tuple[float, float]:
+        """Position (x, y) of the stage in um."""
+        return self._xy_um
+
+    def move_xy_to(self, x_um: float, y_um: float) -> None:
+        """Look at another place of the sample, at once. The field of view repeats itself beyond its edges.
+
+        Raises
+        ------
+        DeviceError
+            If it is beyond the stage's reach.
+        """
+        reach_um = self._experiment.stage_reach_um
+        if not (abs(x_um) <= reach_um and abs(y_um) <= reach_um):
+            raise DeviceError(
+                f"Expected a stage position within {reach_um:g} um of the middle, got {x_um:g}, {y_um:g} um."
+            )
+        self._xy_um = float(x_um), float(y_um)
+
     def focus_z_um(self) -> float:
-        """The stage position that is in focus now, in um: what no real microscope tells."""
-        return self._experiment.focus_at_start_um + self._drift_um(self._clock.now_s())
+        """The stage position that is in focus now, in um: what no real microscope tells.
+
+        There, the cells on the floor are in focus on the average of the experiment: it does not jump as cells
+        come and go.
+        """
+        start_um, t_s = self._experiment.focus_at_start_um, self._clock.now_s()
+        return start_um + self._drift_um(t_s) + self._higher_um(*self._xy_um)
 
     def true_defocus_um(self) -> float:
-        """Stage position minus focus position now, in um."""
-        return self._z_um - self.focus_z_um()
+        """Objective position minus focus position now, in um, with backlash, settling and vibration."""
+        t_s = self._clock.now_s()
+        objective_um = self._motion.objective_um(t_s, self._experiment.motor)
+        return objective_um + self._shaken_um(t_s) - self.focus_z_um()
+
+    def room_degc(self) -> float:
+        """How much warmer the room is than at the start."""
+        return self._warmer_degc(self._clock.now_s())
 
     def n_cells(self) -> int:
-        """Cells in the field now, as many as the scene shows."""
-        first, last = self._experiment.cells_at_start, self._experiment.cells_at_end
-        fraction = min(1.0, self._clock.now_s() / (3600 * self._experiment.hours))
-        growth = (last / first) ** fraction
-        # Whole steps, so that what is seen at a time does not depend on when else one looked.
-        steps = math.floor(math.log(growth) / math.log(GROWTH_PER_SCENE) + 1e-9)
-        return round(first * GROWTH_PER_SCENE**steps)
+        """Cells in the field, buds not counted, as many as the scene shows."""
+        return self._specimen.n_cells_at(self._scene_s())
 
-    def _field(self) -> ExitField:
-        n_cells = self.n_cells()
-        if self._scene is None or self._scene[0] != n_cells:
-            scene = yeast_scene(self._settings, seed=self._seed, n_cells=n_cells)
-            self._scene = n_cells, exit_field(scene, self._settings, seed=self._seed)
-        return self._scene[1]
+    def _expose(self, number: int) -> NDArray[np.uint16]:
+        """Frame of that number, as the sample is now."""
+        light = self._light_now()
+        intensity_yx = light.intensity(light.focus_z_um + self.true_defocus_um())
+        x_um, y_um = self._xy_um
+        if (x_um, y_um) != (0.0, 0.0):
+            x_px, y_px = x_um / self.pixel_size_um, y_um / self.pixel_size_um
+            intensity_yx = panned(intensity_yx, x_px=x_px, y_px=y_px)
+        lamp = lamp_light(self._experiment.lamp, t_s=self._clock.now_s(), frame=number, seed=self._seed)
+        generator = np.random.default_rng([self._seed, 4, number])
+        return expose(np.float32(lamp) * intensity_yx, self._settings.camera, generator=generator)
+
+    def _light_now(self) -> LiveLight:
+        scene_s = self._scene_s()
+        if self._light is None or self._light[0] != scene_s:
+            scene = self._specimen.scene_at(scene_s)
+            self._light = scene_s, LiveLight(exit_field(scene, self._settings, seed=self._seed))
+        return self._light[1]
+
+    def _scene_s(self) -> float:
+        # Multiples of a fixed time, so that what is seen does not depend on when else one looked.
+        every_s = self._experiment.scene_every_s
+        return math.floor(self._clock.now_s() / every_s) * every_s
 
     def _reachable_um(self, z_um: float) -> float:
         lowest_um, highest_um = self._experiment.stage_lowest_um, self._experiment.stage_highest_um

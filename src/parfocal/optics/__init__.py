@@ -1,53 +1,89 @@
 """The virtual microscope's specimen and wave optics."""
 
-from parfocal.optics.camera import expose
+from parfocal.optics.bodies import Body, Capsule, Cylinder, Ellipsoid, Mound, Spindle
+from parfocal.optics.camera import CameraSettings, expose
+from parfocal.optics.chamber import ChamberSettings
 from parfocal.optics.imaging import ExitField, Line, exit_field, exit_field_of_volume
-from parfocal.optics.index_volume import IndexVolume, index_volume
+from parfocal.optics.index_volume import IndexVolume, coarser, index_volume, sharpened
 from parfocal.optics.instrument import (
-    CameraSettings,
-    ChamberSettings,
+    AberrationSettings,
     CondenserSettings,
+    CoverslipSettings,
     DaySettings,
+    FarSettings,
     ObjectiveSettings,
+    PhaseRingSettings,
     QualitySettings,
     ScanSettings,
     SpectrumSettings,
     VirtualMicroscope,
-    YeastSettings,
 )
+from parfocal.optics.live import LiveLight
 from parfocal.optics.presets import PRESETS, QUALITIES, preset
-from parfocal.optics.scene import Ellipsoid, Ellipsoids, Pillar, Scene, ellipsoid_shapes
+from parfocal.optics.scene import Cell, Scene, focus_height_um
+from parfocal.optics.specimens import (
+    BACTERIA,
+    AdherentSettings,
+    BeadSettings,
+    DebrisSettings,
+    EuglenaSettings,
+    RodSettings,
+    SpecimenSettings,
+    YeastCell,
+    YeastSettings,
+    scene_of,
+    yeast_bodies,
+)
 from parfocal.optics.stacks import SimulatedStack, settings_of_day, simulate_stack
-from parfocal.optics.yeast import yeast_scene
 
 __all__ = [
+    "BACTERIA",
     "PRESETS",
     "QUALITIES",
+    "AberrationSettings",
+    "AdherentSettings",
+    "BeadSettings",
+    "Body",
     "CameraSettings",
+    "Capsule",
+    "Cell",
     "ChamberSettings",
     "CondenserSettings",
+    "CoverslipSettings",
+    "Cylinder",
     "DaySettings",
+    "DebrisSettings",
     "Ellipsoid",
-    "Ellipsoids",
+    "EuglenaSettings",
     "ExitField",
+    "FarSettings",
     "IndexVolume",
     "Line",
+    "LiveLight",
+    "Mound",
     "ObjectiveSettings",
-    "Pillar",
+    "PhaseRingSettings",
     "QualitySettings",
+    "RodSettings",
     "ScanSettings",
     "Scene",
     "SimulatedStack",
+    "SpecimenSettings",
     "SpectrumSettings",
+    "Spindle",
     "VirtualMicroscope",
+    "YeastCell",
     "YeastSettings",
-    "ellipsoid_shapes",
+    "coarser",
     "exit_field",
     "exit_field_of_volume",
     "expose",
+    "focus_height_um",
     "index_volume",
     "preset",
+    "scene_of",
     "settings_of_day",
+    "sharpened",
     "simulate_stack",
-    "yeast_scene",
+    "yeast_bodies",
 ]

@@ -29,43 +29,56 @@ class PlaneWaves:
     cycles_xy: NDArray[np.int64]
 
 
-def plane_waves(settings: VirtualMicroscope, *, seed: int) -> tuple[PlaneWaves, ...]:
+def plane_waves(settings: VirtualMicroscope, *, n_points: int, seed: int) -> tuple[PlaneWaves, ...]:
     """The light of the condenser: one wave for each source point, each of one of the wavelengths.
 
     Parameters
     ----------
     settings : VirtualMicroscope
+    n_points : int
+        Source points.
     seed : int
         Turns the pattern of source points.
+
+    Notes
+    -----
+    The wavelengths take turns along the spiral, so that each of them fills the whole source: beside points
+    of random wavelengths, half as many give the same error near focus.
     """
-    points = source_points(settings.quality.n_source_points, generator=np.random.default_rng([seed, 1]))
-    wavelengths = settings.spectrum.lines_um[: len(points)]
+    condenser = settings.condenser
+    points = source_points(
+        n_points,
+        inner=condenser.inner_numerical_aperture / condenser.numerical_aperture,
+        generator=np.random.default_rng([seed, 1]),
+    )
+    wavelengths = settings.spectrum.lines_um[:n_points]
     return tuple(
         PlaneWaves(float(wavelength), _snapped(points[k :: len(wavelengths)], float(wavelength), settings))
         for k, wavelength in enumerate(wavelengths)
     )
 
 
-def source_points(n: int, *, generator: np.random.Generator) -> NDArray[np.float64]:
-    """Points that fill the unit disc evenly, shape (n, 2), turned by a random angle, in random order.
+def source_points(n: int, *, inner: float = 0.0, generator: np.random.Generator) -> NDArray[np.float64]:
+    """Points that fill the unit disc evenly outside a radius, shape (n, 2), turned by a random angle.
 
     Notes
     -----
-    Vogel's sunflower spiral (1979). The order is mixed so that every wavelength sees the whole disc.
+    Vogel's sunflower spiral (1979).
     """
     i = np.arange(n)
-    radius = np.sqrt((i + 0.5) / n) if n > 1 else np.zeros(1)
+    radius = np.sqrt(inner**2 + (1 - inner**2) * (i + 0.5) / n) if n > 1 else np.full(1, inner)
     angle = i * GOLDEN_ANGLE_RAD + generator.uniform(0, 2 * np.pi)
-    points = radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
-    return generator.permutation(points)
+    return np.asarray(radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1))
 
 
 def _snapped(
     points: NDArray[np.float64], wavelength_um: float, settings: VirtualMicroscope
 ) -> NDArray[np.int64]:
-    cycles = points * settings.condenser.numerical_aperture / wavelength_um * settings.camera.field_um
+    condenser, objective = settings.condenser, settings.objective
+    field_xy_um = np.array(settings.camera.field_yx_um[::-1])
+    cycles = points * condenser.numerical_aperture / wavelength_um * field_xy_um
     nearest = np.round(cycles)
-    widest = settings.objective.numerical_aperture / wavelength_um * settings.camera.field_um
     # With the condenser as wide as the objective, no wave may be rounded out of the objective's aperture.
-    lost = np.hypot(*nearest.T) > widest
-    return np.where(lost[:, None], np.trunc(cycles), nearest).astype(np.int64)
+    sine = np.hypot(*(nearest / field_xy_um * wavelength_um).T)
+    lost = sine > objective.numerical_aperture
+    return np.asarray(np.where(lost[:, None], np.trunc(cycles), nearest), dtype=np.int64)

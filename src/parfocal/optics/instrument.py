@@ -1,4 +1,4 @@
-"""Settings of the virtual microscope: objective, condenser, spectrum, chamber, yeast, camera, quality.
+"""Settings of the virtual microscope: objective, condenser, spectrum, quality, scan, days.
 
 Values marked *assumed* are not in the literature that this microscope follows; they are chosen to look like
 real images and are settings for that reason.
@@ -12,19 +12,87 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
+from parfocal.optics.camera import CameraSettings
+from parfocal.optics.chamber import ChamberSettings
+from parfocal.optics.specimens import SpecimenSettings, YeastSettings
 from parfocal.settings import Settings
 
 Positive = Annotated[float, Field(gt=0)]
-Fraction = Annotated[float, Field(ge=0, le=1)]
+NotNegative = Annotated[float, Field(ge=0)]
 Index = Annotated[float, Field(ge=1.0, le=2.0)]
+WavefrontError = Annotated[float, Field(ge=-2, le=2)]
+
+
+class PhaseRingSettings(Settings):
+    """The ring in a phase-contrast objective: it dims direct light and shifts its phase (Zernike 1942).
+
+    Attributes
+    ----------
+    inner_na, outer_na : float
+        The ring's edges.
+    transmission : float
+        Of intensity.
+    phase_rad : float
+        Added to the direct light; ``-pi/2`` shows higher index dark (positive phase contrast).
+    """
+
+    inner_na: NotNegative = 0.143
+    outer_na: Positive = 0.177
+    transmission: Annotated[float, Field(gt=0, le=1)] = 0.25
+    phase_rad: Annotated[float, Field(ge=-np.pi, le=np.pi)] = -np.pi / 2
+
+    @model_validator(mode="after")
+    def _is_a_ring(self) -> Self:
+        if self.inner_na >= self.outer_na:
+            raise ValueError(f"expected inner_na < outer_na, got {self.inner_na:g} and {self.outer_na:g}")
+        return self
+
+
+class CoverslipSettings(Settings):
+    """The coverslip and immersion medium in place, and those the objective was designed for.
+
+    Notes
+    -----
+    Where they differ, high angles come to focus elsewhere than low ones: spherical aberration (Gibson &
+    Lanni 1992). A dry lens of NA 0.75 bears 10 um of glass, an oil lens none of the wrong oil.
+    """
+
+    thickness_um: Positive = 170.0
+    index: Index = 1.5255
+    designed_thickness_um: Positive = 170.0
+    designed_index: Index = 1.5255
+    designed_immersion_index: Index | None = None
+    working_distance_um: Positive = 200.0
+
+
+class AberrationSettings(Settings):
+    """Errors of the wavefront in the objective's pupil, each the rms in um of optical path.
+
+    Notes
+    -----
+    Zernike polynomials in Noll's norm (1976), in the order of his index 4 to 11. A positive value delays
+    light where the polynomial is positive.
+    """
+
+    defocus_um: WavefrontError = 0.0
+    oblique_astigmatism_um: WavefrontError = 0.0
+    vertical_astigmatism_um: WavefrontError = 0.0
+    vertical_coma_um: WavefrontError = 0.0
+    horizontal_coma_um: WavefrontError = 0.0
+    vertical_trefoil_um: WavefrontError = 0.0
+    oblique_trefoil_um: WavefrontError = 0.0
+    primary_spherical_um: WavefrontError = 0.0
 
 
 class ObjectiveSettings(Settings):
-    """The objective: a Fluar 40x/1.30 oil lens by default."""
+    """The objective: a Fluar 40x/1.30 oil lens by default. Air, water and oil differ by their index."""
 
     numerical_aperture: Positive = 1.30
     magnification: Positive = 40.0
     immersion_index: Index = 1.515
+    phase_ring: PhaseRingSettings | None = None
+    coverslip: CoverslipSettings = CoverslipSettings()
+    aberrations: AberrationSettings = AberrationSettings()
 
     @model_validator(mode="after")
     def _is_immersed(self) -> Self:
@@ -33,13 +101,31 @@ class ObjectiveSettings(Settings):
                 f"expected a numerical aperture below the immersion index, got {self.numerical_aperture:g} "
                 f"in a medium of {self.immersion_index:g}"
             )
+        if self.phase_ring and self.phase_ring.outer_na > self.numerical_aperture:
+            raise ValueError(
+                f"expected a phase ring within the numerical aperture {self.numerical_aperture:g}, "
+                f"got an outer edge at {self.phase_ring.outer_na:g}"
+            )
         return self
 
 
 class CondenserSettings(Settings):
-    """Koehler illumination with a round aperture (numerical aperture *assumed*; it matters most of all)."""
+    """Koehler illumination through a disc, or through an annulus for phase contrast.
+
+    The numerical aperture is *assumed*, and matters most of all.
+    """
 
     numerical_aperture: Positive = 0.30
+    inner_numerical_aperture: NotNegative = 0.0
+
+    @model_validator(mode="after")
+    def _is_open(self) -> Self:
+        if self.inner_numerical_aperture >= self.numerical_aperture:
+            raise ValueError(
+                f"expected inner_numerical_aperture < numerical_aperture, got "
+                f"{self.inner_numerical_aperture:g} and {self.numerical_aperture:g}"
+            )
+        return self
 
 
 class SpectrumSettings(Settings):
@@ -70,90 +156,33 @@ class SpectrumSettings(Settings):
         return 0.5 * (self.shortest_um + self.longest_um)
 
 
-class ChamberSettings(Settings):
-    """A microfluidic growth chamber: coverslip below, ceiling above, pillars between."""
+class FarSettings(Settings):
+    """How light is computed for images far from focus: coarsely, from many source points.
 
-    height_um: Positive = 6.0
-    medium_index: Index = 1.337
-    pillar_diameter_um: Annotated[float, Field(ge=0)] = 10.0
-    pillar_index: Index = 1.41
-    pillars: bool = True
-
-
-class YeastSettings(Settings):
-    """Budding yeast (organelle sizes and indices *assumed* within the published ranges)."""
-
-    fewest_cells: Annotated[int, Field(ge=0)] = 15
-    most_cells: Annotated[int, Field(ge=1)] = 110
-    diameter_um: Positive = 4.6
-    diameter_std_um: Annotated[float, Field(ge=0)] = 0.6
-    smallest_diameter_um: Positive = 3.0
-    largest_diameter_um: Positive = 6.0
-    budded: Fraction = 0.5
-    on_floor: Fraction = 0.6
-    under_ceiling: Fraction = 0.2
-    clustered: Fraction = 0.7
-    wall_um: Positive = 0.12
-    wall_index: Index = 1.42
-    cytoplasm_index: Index = 1.390
-    nucleus_index: Index = 1.378
-    vacuole_index: Index = 1.355
-    lipid_index: Index = 1.46
-
-    @model_validator(mode="after")
-    def _is_possible(self) -> Self:
-        if self.fewest_cells > self.most_cells:
-            raise ValueError(
-                f"expected fewest_cells <= most_cells, got {self.fewest_cells} and {self.most_cells}"
-            )
-        if self.on_floor + self.under_ceiling > 1:
-            raise ValueError(
-                f"expected on_floor + under_ceiling <= 1, got {self.on_floor:g} and {self.under_ceiling:g}"
-            )
-        if not self.smallest_diameter_um <= self.diameter_um <= self.largest_diameter_um:
-            raise ValueError(
-                "expected smallest_diameter_um <= diameter_um <= largest_diameter_um, got "
-                f"{self.smallest_diameter_um:g}, {self.diameter_um:g} and {self.largest_diameter_um:g}"
-            )
-        if self.wall_um > self.smallest_diameter_um / 8:  # the smallest bud still has an inside
-            raise ValueError(
-                f"expected a wall of at most an eighth of smallest_diameter_um, got {self.wall_um:g} um "
-                f"of {self.smallest_diameter_um:g} um"
-            )
-        return self
-
-
-class CameraSettings(Settings):
-    """A 12-bit camera whose pixels are binned to the working pixel (noise values *assumed*).
-
-    `background_electrons` counts one binned pixel of an empty field.
+    Attributes
+    ----------
+    grid_um : float
+        Spacing of the grid.
+    slices_joined : int
+        Slices of the fine light that become one.
+    n_source_points : int
+    near_um : float
+        Within this distance from focus, images have all the detail of the fine light.
     """
 
-    pixel_size_um: Positive = 0.24
-    frame_px: Annotated[int, Field(ge=16)] = 256
-    bit_depth: Annotated[int, Field(ge=8, le=16)] = 12
-    background_electrons: Positive = 16_000.0
-    electrons_per_count: Positive = 8.9
-    offset_counts: Annotated[float, Field(ge=0)] = 20.0
-    read_noise_electrons: Annotated[float, Field(ge=0)] = 32.0
-    prnu: Annotated[float, Field(ge=0)] = 0.01
-    vignetting: Fraction = 0.12
-    light_tilt: Annotated[float, Field(ge=-0.5, le=0.5)] = 0.05
-    dust_spots: Annotated[int, Field(ge=0)] = 4
-    pattern_seed: int = 0
-
-    @property
-    def field_um(self) -> float:
-        """Side of the square field of view in um."""
-        return self.pixel_size_um * self.frame_px
+    grid_um: Positive = 0.3
+    slices_joined: Annotated[int, Field(ge=1)] = 2
+    n_source_points: Annotated[int, Field(ge=1)] = 160
+    near_um: Positive = 5.0
 
 
 class QualitySettings(Settings):
     """How finely light is computed; see `QUALITIES`."""
 
     grid_um: Positive = 0.16
-    slice_um: Positive = 0.375
-    n_source_points: Annotated[int, Field(ge=1)] = 56
+    slice_um: Positive = 0.3
+    n_source_points: Annotated[int, Field(ge=1)] = 48
+    far: FarSettings | None = None
 
 
 class ScanSettings(Settings):
@@ -161,8 +190,8 @@ class ScanSettings(Settings):
 
     half_range_um: Positive = 15.0
     step_um: Annotated[float, Field(ge=0.01)] = 1.0
-    focus_jitter_um: Annotated[float, Field(ge=0)] = 1.0
-    stage_jitter_um: Annotated[float, Field(ge=0)] = 0.05
+    focus_jitter_um: NotNegative = 1.0
+    stage_jitter_um: NotNegative = 0.05
 
 
 class DaySettings(Settings):
@@ -181,14 +210,14 @@ class VirtualMicroscope(Settings):
     condenser: CondenserSettings = CondenserSettings()
     spectrum: SpectrumSettings = SpectrumSettings()
     chamber: ChamberSettings = ChamberSettings()
-    yeast: YeastSettings = YeastSettings()
+    specimens: tuple[SpecimenSettings, ...] = (YeastSettings(),)
     camera: CameraSettings = CameraSettings()
     quality: QualitySettings = QualitySettings()
     scan: ScanSettings = ScanSettings()
     days: DaySettings = DaySettings()
 
     @model_validator(mode="after")
-    def _is_bright_field(self) -> Self:
+    def _lights_the_objective(self) -> Self:
         condenser_na, objective_na = self.condenser.numerical_aperture, self.objective.numerical_aperture
         if condenser_na > objective_na:
             raise ValueError(
@@ -203,6 +232,36 @@ class VirtualMicroscope(Settings):
         return self
 
     @model_validator(mode="after")
+    def _annulus_falls_on_the_ring(self) -> Self:
+        ring, condenser = self.objective.phase_ring, self.condenser
+        if ring and not (
+            ring.inner_na <= condenser.inner_numerical_aperture
+            and condenser.numerical_aperture <= ring.outer_na
+        ):
+            raise ValueError(
+                f"expected an annulus within the phase ring, NA {ring.inner_na:g} to {ring.outer_na:g}, got "
+                f"{condenser.inner_numerical_aperture:g} to {condenser.numerical_aperture:g}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _field_resolves_the_ring(self) -> Self:
+        ring, condenser = self.objective.phase_ring, self.condenser
+        if ring:
+            margin_na = min(
+                condenser.inner_numerical_aperture - ring.inner_na,
+                ring.outer_na - condenser.numerical_aperture,
+            )
+            # Waves are rounded to whole periods in the field: along a diagonal by 0.71 of one.
+            narrowest_um = 0.71 * self.spectrum.longest_um / max(margin_na, 1e-9)
+            if min(self.camera.field_yx_um) < narrowest_um:
+                raise ValueError(
+                    f"expected a field of at least {narrowest_um:.0f} um, so that all light through the "
+                    f"annulus meets the phase ring, got {min(self.camera.field_yx_um):g} um"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _is_resolved(self) -> Self:
         spacing_um = min(self.quality.grid_um, self.camera.pixel_size_um)
         if spacing_um * self.finest_detail_per_um > 1:
@@ -214,13 +273,14 @@ class VirtualMicroscope(Settings):
 
     @model_validator(mode="after")
     def _fits_the_field(self) -> Self:
-        largest_um = 1.2 * self.yeast.largest_diameter_um
+        largest_um = max((specimen.largest_um for specimen in self.specimens), default=0.0)
         if self.chamber.pillars:
             largest_um = max(largest_um, self.chamber.pillar_diameter_um)
-        if self.camera.field_um <= largest_um:
+        narrowest_um = min(self.camera.field_yx_um)
+        if narrowest_um <= largest_um:
             raise ValueError(
                 f"expected a field wider than the largest body, {largest_um:g} um, "
-                f"got {self.camera.field_um:g} um: raise frame_px"
+                f"got {narrowest_um:g} um: raise height_px and width_px"
             )
         return self
 
@@ -228,3 +288,8 @@ class VirtualMicroscope(Settings):
     def finest_detail_per_um(self) -> float:
         """Grid points per um that hold all that the objective takes in: ``2 NA / wavelength``."""
         return 2 * self.objective.numerical_aperture / float(self.spectrum.lines_um.min())
+
+    @property
+    def modality(self) -> str:
+        """``bright-field`` or ``phase-contrast``."""
+        return "phase-contrast" if self.objective.phase_ring else "bright-field"

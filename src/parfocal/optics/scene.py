@@ -1,123 +1,103 @@
-"""A scene: what lies in the chamber, as ellipsoids and pillars."""
+"""A scene: the bodies that lie in the chamber, and the cells that they belong to."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from parfocal.optics.bodies import Body
 
-@dataclass(frozen=True, eq=False)
-class Ellipsoid:
-    """One of `Ellipsoids`: a body that adds an amount of refractive index where it is."""
+Layer = Literal["floor", "ceiling", "between"]
 
-    centre_um: NDArray[np.float64]
-    shape: NDArray[np.float64]
-    delta_index: np.complex128
-
-    @property
-    def reach_um(self) -> NDArray[np.float64]:
-        """Half the sides of the upright box around the body, shape (3,), in um."""
-        reach: NDArray[np.float64] = np.sqrt(np.diag(np.linalg.inv(self.shape)))
-        return reach
-
-    def vertical_cut(
-        self, x_um: NDArray[np.float64], y_um: NDArray[np.float64]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Lowest and highest height of the body on vertical lines; equal where a line misses it."""
-        A, x, y = self.shape, x_um - self.centre_um[0], y_um - self.centre_um[1]
-        # a h**2 + 2 b h + c = 0 along the vertical through (x, y)
-        a, b = A[2, 2], A[0, 2] * x + A[1, 2] * y
-        c = A[0, 0] * x**2 + 2 * A[0, 1] * x * y + A[1, 1] * y**2 - 1
-        half_um = np.sqrt(np.maximum(b**2 - a * c, 0)) / a
-        middle_um = self.centre_um[2] - b / a
-        return middle_um - half_um, middle_um + half_um
+NOT_CELLS = frozenset({"beads"})
+"""Kinds that have a true height of their own and yet are not what an annotator focuses on beside cells."""
 
 
 @dataclass(frozen=True, eq=False)
-class Ellipsoids:
-    """Ellipsoids that each add an amount of refractive index where they are.
+class Cell:
+    """Where one cell, bud or bead lies: the ground truth for single-cell focus.
 
     Attributes
     ----------
-    centres_um : array, shape (N, 3)
-        Centres as (x, y, height above the coverslip), in um.
-    shapes : array, shape (N, 3, 3)
-        Matrices A of ``(r - c)^T A (r - c) <= 1``, in 1/um**2.
-    delta_index : array, shape (N,)
-        Index added inside; complex for an absorbing body (positive imaginary part absorbs).
+    kind : str
+        The kind of its specimen.
+    x_um, y_um : float
+        Its middle in the field.
+    height_um : float
+        Its mid-height above the coverslip, where the cell itself is in focus.
+    radius_um : float
+        Of a disc of the area of its outline seen from above.
+    layer : {"floor", "ceiling", "between"}
+        What it rests on. A bud belongs to the layer of its mother.
     """
 
-    centres_um: NDArray[np.float64]
-    shapes: NDArray[np.float64]
-    delta_index: NDArray[np.complex128]
-
-    def __len__(self) -> int:
-        return len(self.centres_um)
-
-    def __iter__(self) -> Iterator[Ellipsoid]:
-        for centre_um, shape, delta_index in zip(self.centres_um, self.shapes, self.delta_index, strict=True):
-            yield Ellipsoid(centre_um, shape, delta_index)
-
-
-@dataclass(frozen=True)
-class Pillar:
-    """A vertical cylinder from floor to ceiling; lengths in um."""
-
+    kind: str
     x_um: float
     y_um: float
+    height_um: float
     radius_um: float
-    delta_index: float
+    layer: Layer
 
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """What lies in one periodic square field of view.
+    """What lies in one field of view; the scene repeats beyond it.
 
     Attributes
     ----------
-    field_um : float
-        Side of the field; the scene repeats beyond it.
+    field_yx_um : tuple of float
+        Height and width of the field.
     height_um : float
         Height of the chamber above the coverslip.
     medium_index : float
         Refractive index between the bodies.
-    ellipsoids : Ellipsoids
-        Cells and their parts.
-    pillars : tuple of Pillar
-    cells_xyh_um : array, shape (cells, 3)
-        Centre of each cell: the ground truth for single-cell focus.
+    bodies : tuple of Body
+        Pillars, cells, their parts and whatever else is in the light's way.
+    cells : tuple of Cell
     focus_height_um : float
-        Height that an annotator calls in focus: the mean mid-height of the cells on the floor.
+        Height that an annotator calls in focus, see `focus_height_um`.
     """
 
-    field_um: float
+    field_yx_um: tuple[float, float]
     height_um: float
     medium_index: float
-    ellipsoids: Ellipsoids
-    pillars: tuple[Pillar, ...]
-    cells_xyh_um: NDArray[np.float64]
+    bodies: tuple[Body, ...]
+    cells: tuple[Cell, ...]
     focus_height_um: float
 
+    @property
+    def cells_xyh_um(self) -> NDArray[np.float64]:
+        """Middle of each cell as (x, y, height), shape (cells, 3)."""
+        return np.array([(cell.x_um, cell.y_um, cell.height_um) for cell in self.cells]).reshape(-1, 3)
 
-def ellipsoid_shapes(semi_axes_um: NDArray[np.float64], yaw_rad: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Shape matrices of ellipsoids turned about the vertical.
+
+def focus_height_um(cells: Iterable[Cell], *, otherwise_um: float) -> float:
+    """Height that an annotator calls in focus: the mean mid-height of the cells on the floor, by area.
 
     Parameters
     ----------
-    semi_axes_um : array, shape (N, 3)
-        Semi-axes along the body's own x, y and height, in um.
-    yaw_rad : array, shape (N,)
-        Turn about the vertical.
+    cells : iterable of Cell
+    otherwise_um : float
+        The answer where nothing lies on the floor.
 
-    Returns
-    -------
-    array, shape (N, 3, 3)
+    Notes
+    -----
+    Beads count only where no cell lies on the floor.
+
+    Examples
+    --------
+    >>> low, high = Cell("yeast", 0.0, 0.0, 2.0, 2.0, "floor"), Cell("yeast", 9.0, 9.0, 5.0, 2.0, "ceiling")
+    >>> focus_height_um([low, high], otherwise_um=2.3)
+    2.0
+    >>> focus_height_um([high], otherwise_um=2.3)
+    2.3
     """
-    c, s = np.cos(yaw_rad), np.sin(yaw_rad)
-    zero, one = np.zeros_like(c), np.ones_like(c)
-    turn = np.array([[c, -s, zero], [s, c, zero], [zero, zero, one]]).transpose(2, 0, 1)
-    shapes: NDArray[np.float64] = np.einsum("nij,nj,nkj->nik", turn, semi_axes_um**-2.0, turn)
-    return shapes
+    on_floor = [cell for cell in cells if cell.layer == "floor"]
+    chosen = [cell for cell in on_floor if cell.kind not in NOT_CELLS] or on_floor
+    if not chosen:
+        return otherwise_um
+    return float(np.average([c.height_um for c in chosen], weights=[c.radius_um**2 for c in chosen]))

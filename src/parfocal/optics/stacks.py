@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from parfocal.optics.camera import expose
 from parfocal.optics.imaging import exit_field
-from parfocal.optics.instrument import ScanSettings, VirtualMicroscope, YeastSettings
+from parfocal.optics.instrument import CondenserSettings, ScanSettings, VirtualMicroscope
 from parfocal.optics.scene import Scene
-from parfocal.optics.yeast import yeast_scene
+from parfocal.optics.specimens import SpecimenSettings, scene_of
 from parfocal.zstack import ZStack
 
 STAGE_AT_START_UM = 100.0
@@ -49,7 +49,7 @@ class SimulatedStack:
     @property
     def n_cells(self) -> int:
         """Cells and buds in the field."""
-        return len(self.scene.cells_xyh_um)
+        return len(self.scene.cells)
 
 
 def simulate_stack(
@@ -74,8 +74,9 @@ def simulate_stack(
     generator = np.random.default_rng([seed, index])
     today = settings_of_day(settings, seed=seed, experiment=experiment)
     scene_seed = int(generator.integers(2**31))
-    drawn = _n_cells(settings.yeast, generator=generator)
-    scene = yeast_scene(today, seed=scene_seed, n_cells=drawn if n_cells is None else n_cells)
+    scene = scene_of(
+        today.specimens, today.chamber, today.camera.field_yx_um, seed=scene_seed, n_cells=n_cells
+    )
     defocus_um = _planes_um(settings.scan, generator=generator)
     with _one_thread():
         field = exit_field(scene, today, seed=scene_seed)
@@ -86,11 +87,6 @@ def simulate_stack(
     focus_z_um = round(STAGE_AT_START_UM + float(generator.uniform(-20, 20)), 3)
     stack = ZStack(np.stack(frames), np.round(focus_z_um + defocus_um, 3), today.camera.pixel_size_um)
     return SimulatedStack(stack, focus_z_um, experiment, scene, today, scene_seed)
-
-
-def _n_cells(yeast: YeastSettings, *, generator: np.random.Generator) -> int:
-    logarithm = generator.uniform(np.log(yeast.fewest_cells + 1), np.log(yeast.most_cells + 1))
-    return round(float(np.exp(logarithm)) - 1)
 
 
 @contextmanager
@@ -107,19 +103,32 @@ def _one_thread() -> Iterator[None]:
 def settings_of_day(settings: VirtualMicroscope, *, seed: int, experiment: int) -> VirtualMicroscope:
     """The microscope as it is on one day: condenser, cytoplasm and light differ a little from day to day."""
     generator = np.random.default_rng([seed, 10_000, experiment])
-    days, objective_na = settings.days, settings.objective.numerical_aperture
-    condenser_na = settings.condenser.numerical_aperture * (
-        1 + days.condenser_na * np.clip(generator.standard_normal(), -4, 4)
-    )
-    index = settings.yeast.cytoplasm_index + days.cytoplasm_index * generator.standard_normal()
+    days = settings.days
+    opened = 1 + days.condenser_na * float(np.clip(generator.standard_normal(), -4, 4))
+    index_shift = days.cytoplasm_index * generator.standard_normal()
     light = settings.camera.background_electrons * (1 + days.light * generator.uniform(-1, 1))
     return settings.replace(
-        condenser=settings.condenser.replace(numerical_aperture=min(float(condenser_na), objective_na)),
-        yeast=settings.yeast.replace(cytoplasm_index=float(index)),
+        condenser=_opened(settings, opened),
+        specimens=tuple(_denser(specimen, index_shift) for specimen in settings.specimens),
         camera=settings.camera.replace(
             background_electrons=float(light), pattern_seed=int(generator.integers(2**31))
         ),
     )
+
+
+def _opened(settings: VirtualMicroscope, factor: float) -> CondenserSettings:
+    """A condenser whose diaphragm is opened or closed a little; an annulus has none."""
+    condenser = settings.condenser
+    if condenser.inner_numerical_aperture:
+        return condenser
+    widest_na = settings.objective.numerical_aperture
+    return condenser.replace(numerical_aperture=min(condenser.numerical_aperture * factor, widest_na))
+
+
+def _denser(specimen: SpecimenSettings, index_shift: float) -> SpecimenSettings:
+    """A specimen whose cytoplasm, if it has any, differs a little in index."""
+    index = getattr(specimen, "cytoplasm_index", None)
+    return specimen if index is None else specimen.replace(cytoplasm_index=float(index + index_shift))
 
 
 def _planes_um(scan: ScanSettings, *, generator: np.random.Generator) -> NDArray[np.float64]:
