@@ -29,19 +29,21 @@ MAY_IMPORT = {
     "focus_measures": FLOOR,
     "model": BELOW_MODEL,
     "evaluation": LEARNING,
+    "studies": LEARNING | {"evaluation"},
     "control": FLOOR,
     "microscope": FLOOR | {"optics", "control"},
     "collect": LEARNING | {"compute"},
     "hold": LEARNING | {"evaluation", "control", "microscope"},
     "demo": LEARNING | {"evaluation", "control", "microscope", "collect", "hold"},
-    "cli": LEARNING | {"evaluation", "control", "microscope", "compute", "collect", "hold", "demo"},
+    "cli": LEARNING
+    | {"evaluation", "control", "microscope", "compute", "collect", "hold", "demo", "studies"},
 }
 """Each room, or file beside the rooms, and the others that it may know."""
 
 ONLY_IN = {
     "torch": ("parfocal.optics", "parfocal.data.sampling", "parfocal.model"),
     "lightning_fabric": ("parfocal.model",),
-    "matplotlib": ("parfocal.evaluation",),
+    "matplotlib": ("parfocal.evaluation", "parfocal.studies"),
     "pymmcore_plus": ("parfocal.microscope.micromanager",),
     "dask": ("parfocal.compute",),
     "typer": ("parfocal.cli",),

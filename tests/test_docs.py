@@ -60,5 +60,15 @@ def test_exported_names_exist(name: str) -> None:
 def test_every_verb_is_in_the_readme() -> None:
     text = (ROOT / "README.md").read_text("utf-8")
     verbs = typer.main.get_command(app).commands  # type: ignore[attr-defined]
-    assert set(verbs) == {"demo", "simulate", "import", "train", "evaluate", "estimate", "lock", "runs"}
+    assert set(verbs) == {
+        "demo",
+        "simulate",
+        "import",
+        "train",
+        "evaluate",
+        "estimate",
+        "lock",
+        "runs",
+        "study",
+    }
     assert not [verb for verb in verbs if f"parfocal {verb}" not in text]

@@ -1,14 +1,22 @@
-"""Every example runs, with a small setting; those on real images where the images are at hand."""
+"""Every example runs, with a small setting; those on real images where the images are at hand.
+
+The gallery is drawn whole, of three planes each at the lowest quality.
+"""
 
 from __future__ import annotations
 
 import os
+import runpy
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
+
+from parfocal.optics import PRESETS
 
 ROOT = Path(__file__).parents[1]
 REAL = Path(os.environ.get("PARFOCAL_REAL_DATA", ROOT.parent / "shared" / "data")) / "real"
@@ -16,6 +24,7 @@ EXAMPLES = sorted(path.name for path in (ROOT / "examples").glob("*.py"))
 
 # What each example is given: made from a scratch folder and the small model.
 ARGUMENTS: dict[str, Callable[[Path, Path], list[object]]] = {
+    "gallery.py": lambda scratch, model: ["--out", scratch, "--only", "empty", "--planes", 1],
     "real_yeast.py": lambda scratch, model: [
         model,
         REAL / "yeast-brightfield-5plane",
@@ -46,3 +55,33 @@ def test_every_example_begins_with_a_title_and_prose() -> None:
         title, blank, *prose = (ROOT / "examples" / name).read_text("utf-8").splitlines()
         assert title.startswith('"""') and title.endswith((".", "?"))
         assert (blank, bool(prose[0])) == ("", True)
+
+
+GALLERY = runpy.run_path(str(ROOT / "examples" / "gallery.py"))
+SHOWN = ROOT / "docs" / "gallery"
+
+
+@pytest.mark.parametrize("name", GALLERY["SUBJECTS"])
+def test_the_gallery_shows_a_specimen_in_every_plane(name: str, tmp_path: Path) -> None:
+    GALLERY["main"](["--out", str(tmp_path), "--quality", "ci", "--planes", "3", "--only", name])
+    [path] = tmp_path.iterdir()
+    picture = np.asarray(Image.open(path).convert("L"), float)
+    height = len(picture)
+    for frame in (picture[:, :height], picture[: height // 2, height:], picture[height // 2 :, height:]):
+        middle = frame[frame.shape[0] // 4 : -frame.shape[0] // 6]  # without what is written
+        assert middle.std() > 8
+        assert np.mean((middle > 5) & (middle < 250)) > 0.5
+
+
+def test_every_preset_has_a_picture_and_every_picture_its_words() -> None:
+    names = set(GALLERY["SUBJECTS"])
+    assert PRESETS.keys() <= names
+    assert {path.name for path in SHOWN.iterdir()} == {f"{name}.jpg" for name in names}
+    words = (ROOT / "docs" / "gallery.md").read_text("utf-8")
+    assert not [name for name in names if f"(gallery/{name}.jpg)" not in words]
+
+
+def test_the_pictures_are_small() -> None:
+    sizes = [path.stat().st_size for path in SHOWN.iterdir()]
+    assert max(sizes) < 120_000
+    assert sum(sizes) < 1_200_000

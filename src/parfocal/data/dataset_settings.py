@@ -41,7 +41,7 @@ class DatasetSettings(Settings):
     wavelength_um : float or None
         Central wavelength of the light, if known.
     modality : str
-        ``bright-field``, ``phase contrast``, or the like.
+        ``bright-field``, ``phase-contrast``, or the like.
     z_step_um : float or None
         Step between planes, if it is the same in all stacks.
     experiments : tuple of str

@@ -72,14 +72,14 @@ def in_project_style(draw: Callable[P, Figure]) -> Callable[P, Figure]:
 
 
 def save_figure(figure: Figure, path: Path, *, dpi: float = 200) -> Path:
-    """Write a figure, beside its final name first; the suffix (.svg, .png, .pdf) chooses the format.
+    """Write a figure, beside its final name first; the suffix (.svg, .png, .pdf, .jpg) chooses the format.
 
     Raises
     ------
     OutputError
         If the file cannot be written.
     """
-    metadata: dict[str, Any] = {"Date": None} if path.suffix == ".svg" else {}
+    metadata: dict[str, Any] | None = {"Date": None} if path.suffix == ".svg" else None
     with whole_file(path) as draft, matplotlib.rc_context(_STYLE):
         figure.savefig(draft, format=path.suffix.lstrip("."), metadata=metadata, dpi=dpi)
     return path

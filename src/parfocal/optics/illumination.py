@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from parfocal.optics.instrument import VirtualMicroscope
 
 GOLDEN_ANGLE_RAD = np.pi * (3 - np.sqrt(5))
+STEP_PER_TURN = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +44,8 @@ def plane_waves(settings: VirtualMicroscope, *, n_points: int, seed: int) -> tup
     Notes
     -----
     The wavelengths take turns along the spiral, so that each of them fills the whole source: beside points
-    of random wavelengths, half as many give the same error near focus.
+    of random wavelengths, half as many give the same error near focus. Their order changes from turn to
+    turn: every fifth point of a golden spiral lies on one of a few arms.
     """
     condenser = settings.condenser
     points = source_points(
@@ -52,8 +54,10 @@ def plane_waves(settings: VirtualMicroscope, *, n_points: int, seed: int) -> tup
         generator=np.random.default_rng([seed, 1]),
     )
     wavelengths = settings.spectrum.lines_um[:n_points]
+    turn, place = np.divmod(np.arange(n_points), len(wavelengths))
+    line = (place + STEP_PER_TURN * turn) % len(wavelengths)
     return tuple(
-        PlaneWaves(float(wavelength), _snapped(points[k :: len(wavelengths)], float(wavelength), settings))
+        PlaneWaves(float(wavelength), _snapped(points[line == k], float(wavelength), settings))
         for k, wavelength in enumerate(wavelengths)
     )
 

@@ -9,6 +9,7 @@ Source: Van Roey, van der Donk & Lagasse (1981).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cache
 
 import numpy as np
 import torch
@@ -42,20 +43,29 @@ def spectra_behind(volume: IndexVolume, waves: PlaneWaves, *, device: torch.devi
     Each slice turns the phase in its middle, by ``k0 dn dz / cos(theta)`` for a wave at angle theta.
     Waves that a medium does not carry (``rho`` above its index) are dropped.
     """
-    layers = torch.from_numpy(volume.delta_index).to(device)
-    slice_um = volume.height_um / len(layers)
-    whole_step = _propagator(volume, waves.wavelength_um, distance_um=slice_um, device=device)
-    half_step = _propagator(volume, waves.wavelength_um, distance_um=slice_um / 2, device=device)
+    filled = _filled_slices(volume)
+    slice_um = volume.height_um / len(volume.delta_index)
     k_paths = 2 * np.pi / waves.wavelength_um * slice_um / _cosines(volume, waves)
-    slices = _slices(layers, k_paths)
+    slices = _slices(torch.from_numpy(volume.delta_index[filled]).to(device), k_paths)
+    between = cache(
+        lambda n: _propagator(volume, waves.wavelength_um, distance_um=float(n) * slice_um, device=device)
+    )
+    steps = [between(n) for n in np.diff(filled)]
+    to_coverslip = between(len(volume.delta_index) - 0.5 - filled[-1])
     for (x, y), k_path in zip(waves.cycles_xy.tolist(), k_paths.tolist(), strict=True):
         transmissions = slices(k_path)
         # A plane wave in front of the first slice moves the slice's spectrum by its periods.
         spectrum = torch.fft.fft2(next(transmissions), norm="forward").roll((y, x), (0, 1))
-        for transmission in transmissions:  # one wave at a time stays in the processor's cache
-            field = torch.fft.ifft2(spectrum.mul_(whole_step), norm="forward")
+        for step, transmission in zip(steps, transmissions, strict=True):
+            field = torch.fft.ifft2(spectrum.mul_(step), norm="forward")
             spectrum = torch.fft.fft2(field.mul_(transmission), norm="forward")
-        yield spectrum.mul_(half_step)
+        yield spectrum.mul_(to_coverslip)  # one wave at a time stays in the processor's cache
+
+
+def _filled_slices(volume: IndexVolume) -> NDArray[np.int64]:
+    """The slices with anything in them; where there is nothing at all, the first."""
+    filled = np.flatnonzero(volume.delta_index.any(axis=(1, 2)))
+    return filled if len(filled) else np.zeros(1, np.int64)
 
 
 def _cosines(volume: IndexVolume, waves: PlaneWaves) -> NDArray[np.float64]:

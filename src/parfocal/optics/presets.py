@@ -52,9 +52,9 @@ _OIL = QualitySettings(
 
 _DRY = QualitySettings(
     grid_um=0.3,
-    slice_um=0.8,
+    slice_um=0.4,  # thin brims show the edges of thicker slices as contour lines
     n_source_points=40,
-    far=FarSettings(grid_um=0.5, n_source_points=128, near_um=8.0),
+    far=FarSettings(grid_um=0.5, slices_joined=4, n_source_points=128, near_um=8.0),
 )
 _LOW_POWER = QualitySettings(
     grid_um=0.65,
@@ -74,7 +74,7 @@ PRESETS: Mapping[str, VirtualMicroscope] = MappingProxyType(
             chamber=ChamberSettings(height_um=5.0, pillars=False),
             specimens=(RodSettings(),),
             camera=CameraSettings(pixel_size_um=0.215),
-            quality=_OIL.replace(grid_um=0.15),
+            quality=_OIL.replace(grid_um=0.15, slice_um=0.2),
         ),
         "adherent-20x": VirtualMicroscope(
             name="adherent-20x",
@@ -100,7 +100,7 @@ PRESETS: Mapping[str, VirtualMicroscope] = MappingProxyType(
                 pixel_size_um=0.645,
                 height_px=512,
                 width_px=512,
-                background_electrons=6_000.0,  # halos are several times as bright
+                background_electrons=5_000.0,  # halos are several times as bright
             ),
             quality=_LOW_POWER,
             scan=_DEEP,
@@ -121,7 +121,7 @@ PRESETS: Mapping[str, VirtualMicroscope] = MappingProxyType(
             chamber=ChamberSettings(height_um=3.0, pillars=False),
             specimens=(BACTERIA,),
             camera=CameraSettings(pixel_size_um=0.13),
-            quality=_OIL.replace(grid_um=0.13),
+            quality=_OIL.replace(grid_um=0.13, slice_um=0.15),
             scan=ScanSettings(half_range_um=7.5, step_um=0.5, focus_jitter_um=0.5),
         ),
     }
