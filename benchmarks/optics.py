@@ -33,8 +33,11 @@ from parfocal.optics import (
 
 DEFOCUS_UM = (-15.0, -10.0, -5.0, -2.0, 0.0, 2.0, 5.0, 10.0, 15.0)
 N_CELLS_PER_UM2 = 60 / 61.44**2
-ONE_LEVEL = QualitySettings(grid_um=0.16, slice_um=0.375, n_source_points=64)
-"""The plain Abbe sum with one grid and one set of source points for all planes, as a measure."""
+ONE_LIGHT = {
+    f"one light, S {n}": QualitySettings(grid_um=0.16, slice_um=slice_um, n_source_points=n)
+    for n, slice_um in ((64, 0.375), (144, 0.3))
+}
+"""Abbe's sum with one grid and one set of source points for all planes, as a measure."""
 FULL_FRAME = {
     "pixel_size_um": 0.06,
     "height_px": 1552,
@@ -83,8 +86,8 @@ def stack_times(
 
 
 def qualities(name: str) -> dict[str, VirtualMicroscope]:
-    one_level = preset(name).replace(quality=ONE_LEVEL)
-    return {"one level, S 64": one_level} | {q: preset(name, quality=q) for q in QUALITIES}
+    one_light = {words: preset(name).replace(quality=quality) for words, quality in ONE_LIGHT.items()}
+    return one_light | {quality: preset(name, quality=quality) for quality in QUALITIES}
 
 
 def print_speed(*, rounds: int, device: str) -> None:

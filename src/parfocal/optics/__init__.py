@@ -3,7 +3,7 @@
 from parfocal.optics.bodies import Body, Capsule, Cylinder, Ellipsoid, Mound, Spindle
 from parfocal.optics.camera import CameraSettings, expose
 from parfocal.optics.chamber import ChamberSettings
-from parfocal.optics.imaging import ExitField, Line, exit_field, exit_field_of_volume
+from parfocal.optics.imaging import ExitField, exit_field, exit_field_of_volume
 from parfocal.optics.index_volume import IndexVolume, coarser, index_volume, sharpened
 from parfocal.optics.instrument import (
     AberrationSettings,
@@ -18,6 +18,7 @@ from parfocal.optics.instrument import (
     SpectrumSettings,
     VirtualMicroscope,
 )
+from parfocal.optics.light import Light, Line
 from parfocal.optics.live import LiveLight
 from parfocal.optics.presets import PRESETS, QUALITIES, preset
 from parfocal.optics.scene import Cell, Scene, focus_height_um
@@ -58,6 +59,7 @@ __all__ = [
     "ExitField",
     "FarSettings",
     "IndexVolume",
+    "Light",
     "Line",
     "LiveLight",
     "Mound",

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
-from scipy import fft
+from torch import Tensor
 
 from parfocal.errors import InputError
 from parfocal.optics.bodies import Body
@@ -84,11 +86,18 @@ def _add_body(from_floor: NDArray[Any], body: Body, scene: Scene) -> None:
     last = int(np.clip((middle_um[2] + reach_um[2]) // slice_um + 1, 0, n_slices))
     where = np.ix_(rows % grid_yx[0], columns % grid_yx[1])
     delta_index = body.delta_index if np.iscomplexobj(from_floor) else complex(body.delta_index).real
-    for k in range(first, last):
-        inside_um = np.minimum(high_um, (k + 1) * slice_um) - np.maximum(low_um, k * slice_um)
-        filled = np.maximum(inside_um, 0) / slice_um
-        filled = filled.reshape(len(rows), SUBCOLUMNS, len(columns), SUBCOLUMNS).mean(axis=(1, 3))
-        from_floor[k][where] += (delta_index * filled).astype(from_floor.dtype)
+    below_um = [_mean_of_lines(np.clip(k * slice_um, low_um, high_um)) for k in range(first, last + 1)]
+    for k, (below, above) in enumerate(pairwise(below_um), start=first):
+        from_floor[k][where] += (delta_index / slice_um * (above - below)).astype(from_floor.dtype)
+
+
+def _mean_of_lines(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    rows, columns = (n // SUBCOLUMNS for n in values.shape)
+    parts = values.reshape(rows, SUBCOLUMNS, columns, SUBCOLUMNS)
+    return (
+        np.asarray(sum(parts[:, i, :, j] for i in range(SUBCOLUMNS) for j in range(SUBCOLUMNS)))
+        / SUBCOLUMNS**2
+    )
 
 
 def _lines(
@@ -109,10 +118,10 @@ def sharpened(volume: IndexVolume) -> IndexVolume:
     The mean over a cell blurs what is near the grid's limit; dividing by its transfer function gives that
     back. On a 0.16 um grid this takes the error at focus from 4 % to 2 %.
     """
-    spectrum = fft.fft2(volume.delta_index)
     down, across = (_transfer_of_mean(n) for n in volume.grid_yx)
-    transfer = (down[:, None] * across).astype(np.float32)
-    return _with_samples(volume, fft.ifft2(spectrum / transfer))
+    half = volume.grid_yx[1] // 2 + 1
+    transfer = torch.from_numpy((down[:, None] * across[:half]).astype(np.float32))
+    return _with_parts(volume, torch.fft.rfft2(_parts(volume)) / transfer, volume.grid_yx)
 
 
 def _transfer_of_mean(n: int) -> NDArray[np.float64]:
@@ -127,17 +136,27 @@ def coarser(volume: IndexVolume, *, grid_yx: tuple[int, int], slices_joined: int
     ----------
     volume : IndexVolume
     grid_yx : tuple of int
-        No finer than the volume's own; both axes even.
+        No finer than the volume's own; both even.
     slices_joined : int
         Slices that become one. Their number is a multiple of it.
     """
-    joined = volume.delta_index.reshape(-1, slices_joined, *volume.grid_yx).mean(axis=1)
-    keep = np.ix_(*(np.r_[: n // 2, -(n // 2) : 0] for n in grid_yx))
-    spectrum = fft.fft2(joined, norm="forward")[:, *keep]
-    return _with_samples(volume, fft.ifft2(spectrum, norm="forward"))
+    parts = _parts(volume)
+    joined = parts.reshape(len(parts), -1, slices_joined, *volume.grid_yx).mean(dim=2)
+    (rows, columns), (own_rows, own_columns) = grid_yx, volume.grid_yx
+    spectrum = torch.fft.rfft2(joined)
+    kept = torch.cat([spectrum[..., : rows // 2, :], spectrum[..., own_rows - rows // 2 :, :]], dim=-2)
+    scale = rows * columns / (own_rows * own_columns)
+    return _with_parts(volume, kept[..., : columns // 2 + 1] * scale, grid_yx)
 
 
-def _with_samples(volume: IndexVolume, samples: NDArray[np.complex64]) -> IndexVolume:
-    kept = samples if np.iscomplexobj(volume.delta_index) else samples.real
-    delta_index = np.ascontiguousarray(kept, dtype=volume.delta_index.dtype)
+def _parts(volume: IndexVolume) -> Tensor:
+    """Real part, and imaginary part where there is one, shape (1 or 2, slices, Y, X)."""
+    delta_index = volume.delta_index
+    parts = [delta_index.real, delta_index.imag] if np.iscomplexobj(delta_index) else [delta_index]
+    return torch.from_numpy(np.stack(parts))
+
+
+def _with_parts(volume: IndexVolume, spectrum: Tensor, grid_yx: tuple[int, int]) -> IndexVolume:
+    parts = torch.fft.irfft2(spectrum, s=grid_yx).numpy()
+    delta_index = parts[0] if len(parts) == 1 else parts[0] + 1j * parts[1]
     return replace(volume, delta_index=delta_index)

@@ -166,13 +166,14 @@ class FarSettings(Settings):
     slices_joined : int
         Slices of the fine light that become one.
     n_source_points : int
+        Beside those of the fine light.
     near_um : float
         Within this distance from focus, images have all the detail of the fine light.
     """
 
     grid_um: Positive = 0.3
     slices_joined: Annotated[int, Field(ge=1)] = 2
-    n_source_points: Annotated[int, Field(ge=1)] = 160
+    n_source_points: Annotated[int, Field(ge=1)] = 100
     near_um: Positive = 5.0
 
 

@@ -34,9 +34,9 @@ class _Fineness:
 
 _FINENESS: Mapping[str, _Fineness] = MappingProxyType(
     {
-        "ci": _Fineness(slices=1.25, points=0.5, far_grid=1.2, far_points=0.5),
+        "ci": _Fineness(slices=1.25, points=0.6, far_grid=1.1, far_points=0.5),
         "training": _Fineness(),
-        "benchmark": _Fineness(grid=0.75, slices=0.6, points=4, far_grid=0.8, far_points=4),
+        "benchmark": _Fineness(grid=0.75, slices=0.6, points=6, far_grid=0.7, far_points=5),
     }
 )
 QUALITIES = tuple(_FINENESS)
@@ -45,22 +45,22 @@ QUALITIES = tuple(_FINENESS)
 _OIL = QualitySettings(
     grid_um=0.16,
     slice_um=0.3,
-    n_source_points=40,
-    far=FarSettings(grid_um=0.3, n_source_points=128, near_um=5.0),
+    n_source_points=28,
+    far=FarSettings(grid_um=0.36, n_source_points=120, near_um=4.0),
 )
 """For NA 1.3 and more: the phase of light that scatters to the edge of the aperture turns once in 0.55 um."""
 
 _DRY = QualitySettings(
     grid_um=0.3,
     slice_um=0.4,  # thin brims show the edges of thicker slices as contour lines
-    n_source_points=40,
-    far=FarSettings(grid_um=0.5, slices_joined=4, n_source_points=128, near_um=8.0),
+    n_source_points=28,
+    far=FarSettings(grid_um=0.5, slices_joined=4, n_source_points=120, near_um=8.0),
 )
 _LOW_POWER = QualitySettings(
     grid_um=0.65,
     slice_um=1.5,
     n_source_points=64,
-    far=FarSettings(grid_um=1.0, n_source_points=320, near_um=40.0),
+    far=FarSettings(grid_um=1.0, n_source_points=256, near_um=40.0),
 )
 _DEEP = ScanSettings(half_range_um=300.0, step_um=12.0, focus_jitter_um=12.0, stage_jitter_um=0.5)
 _POND = ChamberSettings(height_um=40.0, pillars=False)
@@ -151,7 +151,7 @@ def preset(name: str, *, quality: str = "training") -> VirtualMicroscope:
     Examples
     --------
     >>> preset("yeast-40x", quality="ci").quality.n_source_points
-    20
+    17
     """
     if name not in PRESETS:
         raise SettingsError(f"Expected a preset among {', '.join(PRESETS)}, got '{name}'.")
