@@ -11,6 +11,7 @@ import pytest
 import tifffile
 
 from command_line import Parfocal
+from parfocal.cli import options
 from parfocal.collect import simulate_dataset
 from parfocal.data import Dataset
 from parfocal.optics import PRESETS, VirtualMicroscope, preset
@@ -96,3 +97,7 @@ def test_simulate_takes_a_preset_by_its_name(tmp_path: Path, parfocal: Parfocal)
 @pytest.mark.parametrize("name", PRESETS)
 def test_every_preset_is_described(name: str) -> None:
     assert f"``{name}``: " in (preset.__doc__ or "")
+
+
+def test_help_names_every_microscope() -> None:
+    assert options.MICROSCOPES.replace(" or ", ", ").split(", ") == list(PRESETS)

@@ -6,12 +6,12 @@ from optical_bench import relative_difference
 
 from parfocal.optics import exit_field, imaging, preset, scene_of
 
-FAR = {"grid_um": 0.32, "slices_joined": 2, "n_source_points": 60, "near_um": 4.0}
+FAR = {"grid_um": 0.32, "slices_joined": 2, "n_source_points": 60, "near_um": 2.0}
 
 
 def yeast(*, n_source_points, far=None, **changes):
     settings = preset("yeast-40x").replace(
-        camera={"height_px": 80, "width_px": 96}, chamber={"pillars": False}, **changes
+        camera={"height_px": 80, "width_px": 96}, **{"chamber": {"pillars": False}, **changes}
     )
     quality = {"grid_um": 0.16, "slice_um": 0.375, "n_source_points": n_source_points, "far": far}
     return settings.replace(quality=quality)
@@ -63,8 +63,8 @@ def test_detail_fades_without_a_step():
     far = light(yeast(n_source_points=3, far=FAR)).far
     distances_um = np.linspace(0, 10, 1001)
     detail = np.array([far.detail(um) for um in distances_um])
-    assert detail[distances_um <= 4.0].min() == 1
-    assert detail[distances_um >= 4.0 * imaging.FADED_AT].max() == pytest.approx(0, abs=1e-9)
+    assert detail[distances_um <= 2.0].min() == 1
+    assert detail[distances_um >= 2.0 * imaging.FADED_AT].max() == pytest.approx(0, abs=1e-9)
     assert -np.diff(detail).min() < 0.01
 
 
@@ -76,10 +76,11 @@ def test_an_empty_field_is_one_at_any_distance():
 
 def test_what_the_condenser_blurs_needs_no_fine_grid(monkeypatch):
     field = light(yeast(n_source_points=40))
-    distances_um = (-12.0, -5.0, -3.1, 3.1, 5.0, 12.0)
-    sparing = images(field, distances_um)
+    lowest_um, highest_um = (z_um - field.focus_z_um for z_um in field.within_z_um)
+    defocus_um = (lowest_um - 10, lowest_um - 3.2, highest_um + 3.2, highest_um + 10)
+    sparing = images(field, defocus_um)
     monkeypatch.setattr(imaging, "WASHED_OUT", np.inf)
-    for one, other in zip(sparing, images(field, distances_um), strict=True):
+    for one, other in zip(sparing, images(field, defocus_um), strict=True):
         assert 0 < relative_difference(one, other) < 0.02
 
 
@@ -87,5 +88,15 @@ def test_an_annulus_blurs_nothing_away():
     settings = preset("euglena-10x-phase", quality="ci")
     settings = settings.replace(camera={**settings.camera.model_dump(), "height_px": 128, "width_px": 128})
     field = light(settings)
-    assert not field._is_washed_out(300.0)
-    assert light(yeast(n_source_points=2))._is_washed_out(4.0)
+    assert not field._is_washed_out(500.0)
+    assert light(yeast(n_source_points=2))._is_washed_out(12.0)
+
+
+def test_what_lies_under_a_high_ceiling_is_seen_in_detail_when_it_is_in_focus():
+    deep = {"chamber": {"height_um": 14.0, "pillars": False}}
+    above = ({"kind": "yeast", "on_floor": 0.0, "under_ceiling": 1.0},)
+    fine, both = (light(yeast(n_source_points=20, far=far, specimens=above, **deep)) for far in (None, FAR))
+    z_um = float(fine.within_z_um[1]) - 2.5
+    assert z_um - fine.focus_z_um > 8
+    assert fine.within_z_um == pytest.approx(both.within_z_um, abs=0.4)
+    assert relative_difference(both.intensity(z_um), fine.intensity(z_um)) < 0.12

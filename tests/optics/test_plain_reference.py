@@ -51,8 +51,9 @@ def images(settings, *, n_cells=4):
     volume = index_volume(scene, grid_yx=(settings.camera.height_px * 3 // 2,) * 2, n_slices=12)
     field = exit_field_of_volume(volume, settings, focus_height_um=scene.focus_height_um, seed=0)
     z_um = [field.focus_z_um + z for z in DEFOCUS_UM]
-    # Where focus is said to be there is no blur by the patches that source points stand for.
-    found = np.stack([replace(field, focus_z_um=z).intensity(z) for z in z_um])
+    # Where specimen and focus are said to be there is no blur by the patches that source points stand for,
+    # and no coarser grid in the name of that blur.
+    found = np.stack([replace(field, focus_z_um=z, within_z_um=(z, z)).intensity(z) for z in z_um])
     waves = [
         (line.wavelength_um, int(x), int(y))
         for line in plane_waves(settings, n_points=settings.quality.n_source_points, seed=0)

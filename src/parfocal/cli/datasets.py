@@ -7,14 +7,16 @@ from typing import Annotated
 
 import typer
 
-from parfocal.cli.options import Aperture, Immersion, NewDataset, Quality, positive
+from parfocal.cli.options import MICROSCOPES, Aperture, Immersion, NewDataset, Quality, positive
 from parfocal.cli.terminal import progress, say
 from parfocal.errors import InputError
 
 
 def simulate(
     dataset: NewDataset,
-    preset: Annotated[str, typer.Option(metavar="NAME", help="Which virtual microscope.")] = "yeast-40x",
+    preset: Annotated[
+        str, typer.Option(metavar="NAME", help=f"Which virtual microscope: {MICROSCOPES}.")
+    ] = "yeast-40x",
     quality: Annotated[Quality, typer.Option(help="How finely light is computed.")] = Quality.training,
     stacks: Annotated[int, typer.Option(help="Number of z-stacks, at least 3.")] = 24,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same stacks.")] = 0,

@@ -31,7 +31,8 @@ def lock(
         Path | None, typer.Option(metavar="MM.cfg", help="A Micro-Manager configuration.")
     ] = None,
     simulate: Annotated[
-        str | None, typer.Option(metavar="PRESET", help="A virtual microscope with drift and growth.")
+        str | None,
+        typer.Option(metavar="PRESET", help="A virtual microscope, as for simulate, with drift and growth."),
     ] = None,
     replay: Annotated[Path | None, typer.Option(metavar="STACK", help="A recorded z-stack.")] = None,
     hours: Annotated[

@@ -48,6 +48,9 @@ def positive(text: str) -> float:
     return value
 
 
+MICROSCOPES = "yeast-40x, pombe-60x, adherent-20x, euglena-10x-phase, euglena-10x-stained or bacteria-100x"
+"""The presets in words; to ask the optics for them would load torch before any help is shown."""
+
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, one object per line.")]
 Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A model file.")]
 DatasetFolder = Annotated[

@@ -18,13 +18,14 @@ class ControllerSettings(Settings):
     target_um : float
         The lock target: the defocus to hold.
     dead_band_um : float
-        No move while the defocus is believed to be this close to the target (the 2018 paper's +-1 um).
+        No move while the defocus is believed to be this close to the target: half of the 2018 paper's +-1 um,
+        so that the errors of the estimates have the other half.
     largest_sd_um : float
         No move while the belief is wider than this.
     """
 
     target_um: float = 0.0
-    dead_band_um: float = Field(default=1.0, ge=0)
+    dead_band_um: float = Field(default=0.5, ge=0)
     largest_sd_um: float = Field(default=1.5, gt=0)
 
 

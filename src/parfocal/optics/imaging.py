@@ -31,7 +31,7 @@ PATCH_WIDTH = 1.3
 """Of the disc that a source point stands for, over that of an equal share of the source. Discs that overlap
 a little err less: at 10 um from focus 6.6 % instead of 7.2 %, and no more near it."""
 
-FADED_AT = 1.6
+FADED_AT = 2.0
 """Detail fades from ``near_um`` to this many times as far."""
 
 WASHED_OUT = 2.7
@@ -50,7 +50,7 @@ class FarLight:
     rest : Light
         From further source points.
     near_um : float
-        Up to here from focus, images have all the detail.
+        Up to here beyond the specimen, images have all the detail.
     """
 
     few: Light
@@ -58,7 +58,7 @@ class FarLight:
     near_um: float
 
     def detail(self, distance_um: float) -> float:
-        """Share of the fine light at a distance from focus: 1 near, 0 from `FADED_AT` times as far."""
+        """Share of the fine light so far beyond the specimen: 1 near, 0 from `FADED_AT` times as far."""
         faded = (distance_um / self.near_um - 1) / (FADED_AT - 1)
         return float(np.clip(1 - faded, 0, 1))
 
@@ -74,19 +74,22 @@ class ExitField:
         From few source points, with fine detail.
     focus_z_um : float
         Stage position at which the specimen's focus height is in focus, in um.
+    within_z_um : tuple of float
+        Stage positions at which the lowest and the highest of the specimen is in focus, in um.
     far : FarLight, optional
-        Takes over far from focus.
+        Takes over far from the specimen.
 
     Notes
     -----
-    Near focus an image needs fine detail and few source points; far from it, where the points' images part,
-    it needs many points and little detail. So the image from all points of coarse light is corrected by what
-    fine light changes in the image from the few; the correction fades with distance from focus.
+    Near the specimen an image needs fine detail and few source points; far from it, where the points' images
+    part, it needs many points and little detail. So the image from all points of coarse light is corrected by
+    what fine light changes in the image from the few; the correction fades beyond the specimen.
     """
 
     settings: VirtualMicroscope
     light: Light
     focus_z_um: float
+    within_z_um: tuple[float, float]
     far: FarLight | None = None
 
     def intensity(self, z_um: float) -> NDArray[np.float32]:
@@ -108,35 +111,48 @@ class ExitField:
 
     def _camera_spectrum(self, z_um: float) -> Tensor:
         """Fourier coefficients of the image on the camera."""
-        distance_um = abs(z_um - self.focus_z_um)
-        light = self.light.without_detail if self._is_washed_out(distance_um) else self.light
+        light = self.light.without_detail if self._is_washed_out(z_um) else self.light
         n_fine, far = light.n_sources, self.far
         if not far:
-            return self._on_camera(light.summed(z_um) / light.direct, n_fine, distance_um)
+            return self._on_camera(light.summed(z_um) / light.direct, n_fine, z_um)
         few, rest = far.few.summed(z_um), far.rest.summed(z_um)
         image = (few + rest) / (far.few.direct + far.rest.direct)
-        spectrum = self._on_camera(image, n_fine + far.rest.n_sources, distance_um)
-        if detail := far.detail(distance_um):
-            fine = self._on_camera(light.summed(z_um) / light.direct, n_fine, distance_um)
-            coarse = self._on_camera(few / far.few.direct, n_fine, distance_um)
+        spectrum = self._on_camera(image, n_fine + far.rest.n_sources, z_um)
+        if detail := far.detail(self._beyond_um(z_um)):
+            fine = self._on_camera(light.summed(z_um) / light.direct, n_fine, z_um)
+            coarse = self._on_camera(few / far.few.direct, n_fine, z_um)
             spectrum += detail * (fine - coarse)
         return spectrum
 
-    def _is_washed_out(self, distance_um: float) -> bool:
-        condenser, objective = self.settings.condenser, self.settings.objective
-        resolved_um = self.settings.spectrum.centre_um / (2 * objective.numerical_aperture)
-        blur_um = distance_um * condenser.numerical_aperture / objective.immersion_index
-        return not condenser.inner_numerical_aperture and blur_um > WASHED_OUT * resolved_um
+    def _beyond_um(self, z_um: float) -> float:
+        """How far a position is from where anything of the specimen is in focus."""
+        lowest_um, highest_um = self.within_z_um
+        return max(lowest_um - z_um, z_um - highest_um, 0.0)
 
-    def _on_camera(self, image: Tensor, n_sources: int, distance_um: float) -> Tensor:
+    @property
+    def _resolved_um(self) -> float:
+        """What the objective resolves."""
+        return self.settings.spectrum.centre_um / (2 * self.settings.objective.numerical_aperture)
+
+    def _is_washed_out(self, z_um: float) -> bool:
+        condenser, index = self.settings.condenser, self.settings.objective.immersion_index
+        blur_um = self._beyond_um(z_um) * condenser.numerical_aperture / index
+        return not condenser.inner_numerical_aperture and blur_um > WASHED_OUT * self._resolved_um
+
+    def _on_camera(self, image: Tensor, n_sources: int, z_um: float) -> Tensor:
         """Fourier coefficients on the camera of an image from so many source points."""
-        camera, condenser = self.settings.camera, self.settings.condenser
-        # Each source point stands for a patch of the condenser; out of focus the patches' images part.
-        source_area = condenser.numerical_aperture**2 - condenser.inner_numerical_aperture**2
-        patch_na = PATCH_WIDTH * np.sqrt(source_area / n_sources)
-        blur_um = float(distance_um * patch_na / self.settings.objective.immersion_index)
-        transfer = _transfer(image, camera, blur_radius_um=blur_um)
+        camera = self.settings.camera
+        transfer = _transfer(image, camera, blur_radius_um=self._patch_radius_um(n_sources, z_um))
         return fold_spectrum(torch.fft.fft2(image, norm="forward") * transfer, camera.shape_yx)
+
+    def _patch_radius_um(self, n_sources: int, z_um: float) -> float:
+        # Each source point stands for a patch of the condenser; out of focus the patches' images part. The
+        # limit is for what is in focus elsewhere than the focus height, as under a high ceiling.
+        condenser, index = self.settings.condenser, self.settings.objective.immersion_index
+        source_area = condenser.numerical_aperture**2 - condenser.inner_numerical_aperture**2
+        per_um = float(PATCH_WIDTH * np.sqrt(source_area / n_sources) / index)
+        most_um = self._resolved_um / 2 + self._beyond_um(z_um) * per_um
+        return min(abs(z_um - self.focus_z_um) * per_um, most_um)
 
 
 def exit_field(
@@ -200,16 +216,19 @@ def exit_field_of_volume(
         If the volume's field is not the camera's, or its grid is coarser than the objective resolves.
     """
     _check_grid(volume, settings)
-    focus_z_um = focus_height_um * settings.objective.immersion_index / volume.medium_index
+    deeper = settings.objective.immersion_index / volume.medium_index
+    focus_z_um = focus_height_um * deeper
+    lowest_um, highest_um = volume.occupied_um
+    within_z_um = (lowest_um * deeper, highest_um * deeper)
     n_points, far = settings.quality.n_source_points, settings.quality.far
     light = partial(light_behind, settings=settings, device=torch.device(device))
     few = plane_waves(settings, n_points=n_points, seed=seed)
     if not far:
-        return ExitField(settings, light(volume, few), focus_z_um)
+        return ExitField(settings, light(volume, few), focus_z_um, within_z_um)
     rest = plane_waves(settings, n_points=far.n_source_points, seed=seed + 1)  # turned otherwise
     coarse = _coarser(volume, far)
     far_light = FarLight(light(coarse, few), light(coarse, rest), far.near_um)
-    return ExitField(settings, light(volume, few), focus_z_um, far_light)
+    return ExitField(settings, light(volume, few), focus_z_um, within_z_um, far_light)
 
 
 def _coarser(volume: IndexVolume, far: FarSettings) -> IndexVolume:

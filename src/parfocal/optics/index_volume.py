@@ -57,6 +57,20 @@ class IndexVolume:
         """Grid points along the height and the width of the field."""
         return self.delta_index.shape[1], self.delta_index.shape[2]
 
+    @property
+    def filled_slices(self) -> NDArray[np.int64]:
+        """The slices with anything in them, from the ceiling down."""
+        return np.flatnonzero(self.delta_index.any(axis=(1, 2)))
+
+    @property
+    def occupied_um(self) -> tuple[float, float]:
+        """Lowest and highest that anything lies, from the coverslip; twice 0 where there is nothing."""
+        filled, n_slices = self.filled_slices, len(self.delta_index)
+        if len(filled) == 0:
+            return 0.0, 0.0
+        slice_um = self.height_um / n_slices
+        return float((n_slices - 1 - filled[-1]) * slice_um), float((n_slices - filled[0]) * slice_um)
+
 
 def index_volume(scene: Scene, *, grid_yx: tuple[int, int], n_slices: int) -> IndexVolume:
     """The refractive index of a scene.

@@ -157,7 +157,7 @@ class SpectrumSettings(Settings):
 
 
 class FarSettings(Settings):
-    """How light is computed for images far from focus: coarsely, from many source points.
+    """How light is computed for images far from the specimen: coarsely, from many source points.
 
     Attributes
     ----------
@@ -168,13 +168,13 @@ class FarSettings(Settings):
     n_source_points : int
         Beside those of the fine light.
     near_um : float
-        Within this distance from focus, images have all the detail of the fine light.
+        Up to this distance beyond the specimen, images have all the detail of the fine light.
     """
 
     grid_um: Positive = 0.3
     slices_joined: Annotated[int, Field(ge=1)] = 2
     n_source_points: Annotated[int, Field(ge=1)] = 100
-    near_um: Positive = 5.0
+    near_um: Positive = 2.0
 
 
 class QualitySettings(Settings):

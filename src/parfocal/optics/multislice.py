@@ -43,7 +43,9 @@ def spectra_behind(volume: IndexVolume, waves: PlaneWaves, *, device: torch.devi
     Each slice turns the phase in its middle, by ``k0 dn dz / cos(theta)`` for a wave at angle theta.
     Waves that a medium does not carry (``rho`` above its index) are dropped.
     """
-    filled = _filled_slices(volume)
+    filled = volume.filled_slices
+    if len(filled) == 0:
+        filled = np.zeros(1, np.int64)
     slice_um = volume.height_um / len(volume.delta_index)
     k_paths = 2 * np.pi / waves.wavelength_um * slice_um / _cosines(volume, waves)
     slices = _slices(torch.from_numpy(volume.delta_index[filled]).to(device), k_paths)
@@ -60,12 +62,6 @@ def spectra_behind(volume: IndexVolume, waves: PlaneWaves, *, device: torch.devi
             field = torch.fft.ifft2(spectrum.mul_(step), norm="forward")
             spectrum = torch.fft.fft2(field.mul_(transmission), norm="forward")
         yield spectrum.mul_(to_coverslip)  # one wave at a time stays in the processor's cache
-
-
-def _filled_slices(volume: IndexVolume) -> NDArray[np.int64]:
-    """The slices with anything in them; where there is nothing at all, the first."""
-    filled = np.flatnonzero(volume.delta_index.any(axis=(1, 2)))
-    return filled if len(filled) else np.zeros(1, np.int64)
 
 
 def _cosines(volume: IndexVolume, waves: PlaneWaves) -> NDArray[np.float64]:

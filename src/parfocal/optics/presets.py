@@ -46,7 +46,7 @@ _OIL = QualitySettings(
     grid_um=0.16,
     slice_um=0.3,
     n_source_points=28,
-    far=FarSettings(grid_um=0.36, n_source_points=120, near_um=4.0),
+    far=FarSettings(grid_um=0.36, n_source_points=120, near_um=2.0),
 )
 """For NA 1.3 and more: the phase of light that scatters to the edge of the aperture turns once in 0.55 um."""
 
@@ -54,13 +54,13 @@ _DRY = QualitySettings(
     grid_um=0.3,
     slice_um=0.4,  # thin brims show the edges of thicker slices as contour lines
     n_source_points=28,
-    far=FarSettings(grid_um=0.5, slices_joined=4, n_source_points=120, near_um=8.0),
+    far=FarSettings(grid_um=0.5, slices_joined=4, n_source_points=120, near_um=5.0),
 )
 _LOW_POWER = QualitySettings(
     grid_um=0.65,
     slice_um=1.5,
     n_source_points=64,
-    far=FarSettings(grid_um=1.0, n_source_points=256, near_um=40.0),
+    far=FarSettings(grid_um=1.0, n_source_points=256, near_um=30.0),
 )
 _DEEP = ScanSettings(half_range_um=300.0, step_um=12.0, focus_jitter_um=12.0, stage_jitter_um=0.5)
 _POND = ChamberSettings(height_um=40.0, pillars=False)
