@@ -341,6 +341,11 @@ def test_runs_refuses(
         pytest.param(("--workers", "0"), "'--workers'", id="no workers"),
         pytest.param(("--seed", "-1"), "'--seed'", id="negative seed"),
         pytest.param(("--scheduler", "http://here"), "tcp://host:8786", id="no scheduler"),
+        pytest.param(
+            ("--device", "quark"),
+            "a device that torch sees, such as cpu or cuda, got 'quark'",
+            id="no device",
+        ),
     ],
 )
 def test_simulate_refuses(options: tuple[str, ...], said: str, tmp_path: Path, parfocal: Parfocal) -> None:

@@ -13,7 +13,7 @@ from parfocal.data.dataset import Dataset, DatasetSettings, ObjectiveRecord, ref
 from parfocal.data.split import split_by_stack
 from parfocal.data.whole_file import whole_folder
 from parfocal.errors import InputError
-from parfocal.optics import SimulatedStack, VirtualMicroscope, simulate_stack
+from parfocal.optics import SimulatedStack, VirtualMicroscope, check_device, simulate_stack
 
 EXPERIMENTS = 5
 """The 2018 paper's stacks come from five experiments."""
@@ -29,6 +29,7 @@ def simulate_dataset(
     seed: int,
     workers: int = 1,
     scheduler: str | None = None,
+    device: str = "cpu",
     watch: Callable[[int, int], None] | None = None,
 ) -> Dataset:
     """A dataset of simulated z-stacks, annotated with the truth and split by stack.
@@ -41,16 +42,19 @@ def simulate_dataset(
         Optics, specimen and camera, as `parfocal.optics.preset` gives them.
     n_stacks : int
     seed : int
-        The same seed gives the same stacks on any number of workers.
+        The same seed gives the same stacks on any number of workers of one kind of machine.
     workers, scheduler
         See `parfocal.compute.run_tasks`.
+    device : str
+        Where light is computed, as torch names it: ``cpu`` or ``cuda``.
     watch : callable, optional
         Is told (stacks done, all stacks).
 
     Raises
     ------
     InputError
-        If `n_stacks` is below 3, as a split needs, or a scheduler does not answer.
+        If `n_stacks` is below 3, as a split needs, a scheduler does not answer, or this machine has no such
+        device.
     OutputError
         If the folder cannot be written. Whatever fails or stops it, nothing is left.
     DatasetError
@@ -59,9 +63,11 @@ def simulate_dataset(
     if n_stacks < 3:
         raise InputError(f"Expected at least 3 stacks, to train, validate and test; got {n_stacks}.")
     refuse_used_folder(folder)
+    if scheduler is None:
+        check_device(device)
     days = [f"day{k % EXPERIMENTS + 1}" for k in range(n_stacks)]
     ids = [f"{settings.name}-{k:04d}" for k in range(n_stacks)]
-    task = partial(_one_stack, settings=settings, seed=seed)
+    task = partial(_one_stack, settings=settings, seed=seed, device=device)
     tasks = run_tasks(task, range(n_stacks), workers=workers, scheduler=scheduler)
     with closing(tasks), whole_folder(folder) as beside:
         dataset = Dataset.create(beside, _dataset_settings(settings, days, name=folder.absolute().name))
@@ -76,8 +82,9 @@ def simulate_dataset(
     return Dataset.open(folder)
 
 
-def _one_stack(index: int, *, settings: VirtualMicroscope, seed: int) -> SimulatedStack:
-    return simulate_stack(settings, seed=seed, index=index, experiment=index % EXPERIMENTS)
+def _one_stack(index: int, *, settings: VirtualMicroscope, seed: int, device: str) -> SimulatedStack:
+    experiment = index % EXPERIMENTS
+    return simulate_stack(settings, seed=seed, index=index, experiment=experiment, device=device)
 
 
 def _dataset_settings(settings: VirtualMicroscope, days: list[str], *, name: str) -> DatasetSettings:

@@ -27,6 +27,9 @@ def simulate(
             metavar="ADDRESS", help="A running Dask scheduler, tcp://HOST:PORT, instead of workers."
         ),
     ] = None,
+    device: Annotated[
+        str, typer.Option(metavar="NAME", help="Where light is computed: cpu, or cuda for a GPU.")
+    ] = "cpu",
 ) -> None:
     """Z-stacks from the virtual microscope, annotated and split."""
     from parfocal.collect import simulate_dataset
@@ -41,6 +44,7 @@ def simulate(
             seed=seed,
             workers=workers,
             scheduler=scheduler,
+            device=device,
             watch=lambda done, total: tell("simulate", done / total, f"{done} of {total} z-stacks"),
         )
     parts = [row.part for row in made.split()]

@@ -35,7 +35,7 @@ from parfocal.optics.specimens import (
     scene_of,
     yeast_bodies,
 )
-from parfocal.optics.stacks import SimulatedStack, settings_of_day, simulate_stack
+from parfocal.optics.stacks import SimulatedStack, check_device, settings_of_day, simulate_stack
 
 __all__ = [
     "BACTERIA",
@@ -76,6 +76,7 @@ __all__ = [
     "VirtualMicroscope",
     "YeastCell",
     "YeastSettings",
+    "check_device",
     "coarser",
     "exit_field",
     "exit_field_of_volume",

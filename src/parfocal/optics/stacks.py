@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from parfocal.errors import InputError
 from parfocal.optics.camera import expose
 from parfocal.optics.imaging import exit_field
 from parfocal.optics.instrument import CondenserSettings, ScanSettings, VirtualMicroscope
@@ -53,7 +54,13 @@ class SimulatedStack:
 
 
 def simulate_stack(
-    settings: VirtualMicroscope, *, seed: int, index: int, experiment: int = 0, n_cells: int | None = None
+    settings: VirtualMicroscope,
+    *,
+    seed: int,
+    index: int,
+    experiment: int = 0,
+    n_cells: int | None = None,
+    device: str = "cpu",
 ) -> SimulatedStack:
     """One z-stack of a new field of view.
 
@@ -66,6 +73,8 @@ def simulate_stack(
         Stacks of one experiment share the day's condenser, index and light.
     n_cells : int, optional
         Cells to place; by default a random number between the settings' fewest and most, more often few.
+    device : str
+        Where light is computed, as torch names it.
 
     Notes
     -----
@@ -79,7 +88,7 @@ def simulate_stack(
     )
     defocus_um = _planes_um(settings.scan, generator=generator)
     with _one_thread():
-        field = exit_field(scene, today, seed=scene_seed)
+        field = exit_field(scene, today, seed=scene_seed, device=device)
         frames = [
             expose(field.intensity(field.focus_z_um + z), today.camera, generator=generator)
             for z in defocus_um
@@ -87,6 +96,26 @@ def simulate_stack(
     focus_z_um = round(STAGE_AT_START_UM + float(generator.uniform(-20, 20)), 3)
     stack = ZStack(np.stack(frames), np.round(focus_z_um + defocus_um, 3), today.camera.pixel_size_um)
     return SimulatedStack(stack, focus_z_um, experiment, scene, today, scene_seed)
+
+
+def check_device(device: str) -> None:
+    """Refuses a device that torch does not see.
+
+    Raises
+    ------
+    InputError
+        If it cannot compute there.
+    """
+    try:
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:  # torch asserts that it was built with CUDA
+        raise InputError(
+            f"Expected a device that torch sees, such as cpu or cuda, got '{device}' ({_first_line(error)})."
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n")[0].rstrip(".")
 
 
 @contextmanager
