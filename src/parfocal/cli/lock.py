@@ -61,7 +61,7 @@ def lock(
         float | None, typer.Option(metavar="UM", help="The drive never goes above this position.")
     ] = None,
     largest_step: Annotated[float, typer.Option(metavar="UM", help="No single move is longer.")] = 5.0,
-    dead_band: Annotated[float, typer.Option(metavar="UM", help="No move within this of the target.")] = 1.0,
+    dead_band: Annotated[float, typer.Option(metavar="UM", help="No move within this of the target.")] = 0.5,
     target: Annotated[float, typer.Option(metavar="UM", help="The defocus to hold.")] = 0.0,
     frame_rate: Annotated[float, typer.Option(metavar="HZ", help="Frames per second.")] = 20.0,
     pixel_size: PixelSize = None,
