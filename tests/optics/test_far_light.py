@@ -100,3 +100,14 @@ def test_what_lies_under_a_high_ceiling_is_seen_in_detail_when_it_is_in_focus():
     assert z_um - fine.focus_z_um > 8
     assert fine.within_z_um == pytest.approx(both.within_z_um, abs=0.4)
     assert relative_difference(both.intensity(z_um), fine.intensity(z_um)) < 0.12
+
+
+@pytest.mark.parametrize("condenser_na", [0.3, 1.0, 1.2])
+def test_coarse_light_holds_a_wide_condenser(condenser_na):
+    wide = {"condenser": {"numerical_aperture": condenser_na}}
+    plain, both = (light(yeast(n_source_points=40, far=far, **wide)) for far in (None, FAR))
+    full = light(yeast(n_source_points=400, **wide), seed=5)
+    exact, error = full.intensity(full.focus_z_um), {}
+    for name, field in (("plain", plain), ("both", both)):
+        error[name] = relative_difference(field.intensity(field.focus_z_um), exact)
+    assert error["both"] < 1.1 * error["plain"]

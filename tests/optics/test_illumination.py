@@ -36,6 +36,20 @@ def test_waves_stay_within_the_condenser_and_share_the_wavelengths():
         assert na.max() <= settings.condenser.numerical_aperture + one_cycle
 
 
+@pytest.mark.parametrize("n_points", [1, 2, 3])
+def test_few_points_have_wavelengths_from_all_over_the_spectrum(n_points):
+    waves = plane_waves(preset("yeast-40x"), n_points=n_points, seed=0)
+    assert np.mean([w.wavelength_um for w in waves]) == pytest.approx(0.56, abs=0.02)
+
+
+def test_points_of_one_wavelength_lie_on_no_arms():
+    # Every fifth point of a golden spiral would lie on one of eleven arms.
+    settings = preset("yeast-40x").replace(camera={"height_px": 2048, "width_px": 2048})
+    for w in plane_waves(settings, n_points=500, seed=0):
+        turns = np.sort(np.arctan2(*w.cycles_xy.T) / (2 * np.pi))
+        assert np.diff(turns).max() < 0.05
+
+
 def test_fewer_points_than_wavelengths_use_as_many_wavelengths():
     settings = preset("yeast-40x")
     assert [len(w.cycles_xy) for w in plane_waves(settings, n_points=2, seed=0)] == [1, 1]

@@ -112,6 +112,13 @@ def test_sharpening_gives_back_what_the_mean_over_a_grid_cell_took():
     assert found[1] == pytest.approx(abs(exact), rel=0.03)
 
 
+def test_sharpening_makes_no_absorber_amplify():
+    absorber = scene_of(Ellipsoid.ball((4.5, 6.0, 3.0), 2.0, 0.02 + 0.05j))
+    sharp = sharpened(index_volume(absorber, grid_yx=GRID_YX, n_slices=12)).delta_index
+    assert sharp.imag.min() == 0
+    assert sharp.real.min() < 0
+
+
 @pytest.mark.parametrize("delta_index", [0.05, 0.05 + 0.01j], ids=["clear", "absorbing"])
 def test_a_coarser_volume_keeps_the_optical_path_of_broad_things(delta_index):
     x = np.arange(72) * DX_UM

@@ -47,7 +47,7 @@ def _yeast(**changes):
                 "objective": {"phase_ring": {}},
                 "condenser": {"numerical_aperture": 0.17, "inner_numerical_aperture": 0.15},
             },
-            "a field of at least 64 um",
+            "wider than the annulus by NA 0.0073 at either edge",
             id="field too small for the ring",
         ),
         pytest.param(

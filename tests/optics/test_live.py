@@ -4,7 +4,7 @@ from optical_bench import relative_difference
 
 from parfocal.optics import LiveLight, YeastSettings, exit_field, live, preset, scene_of
 
-DEFOCUS_UM = (-3.07, -0.31, 0.0, 0.13, 0.88, 6.4)
+DEFOCUS_UM = (-14.2, -8.3, -3.07, -0.31, 0.0, 0.13, 0.88, 2.41, 6.4, 13.7)
 
 
 @pytest.fixture(scope="module")
@@ -22,9 +22,14 @@ def test_a_live_image_is_that_of_the_light_within_one_percent(light):
 
 
 def test_a_live_image_is_exact_where_a_plane_is_kept(light):
-    node_um = live.shortest_period_um(light.settings) / live.NODES_PER_PERIOD
-    z_um = 12 * node_um
+    z_um = sum(light.within_z_um) / 2
     np.testing.assert_allclose(LiveLight(light).intensity(z_um), light.intensity(z_um), atol=1e-6)
+
+
+def test_a_whole_stack_is_kept_in_fewer_planes_than_even_spacing_takes(light):
+    kept = LiveLight(light)
+    kept.prepare(light.focus_z_um - 15, light.focus_z_um + 15)
+    assert len(kept._nodes) < 100
 
 
 def test_live_images_do_not_depend_on_which_came_before(light):

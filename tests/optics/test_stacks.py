@@ -95,6 +95,12 @@ def test_a_condenser_as_wide_as_the_objective_stays_so_on_every_day():
     assert min(apertures) > 0.7
 
 
+def test_a_condenser_nearly_as_wide_as_the_medium_carries_stays_below_it():
+    settings = preset("pombe-60x").replace(condenser={"numerical_aperture": 1.32})
+    for k in range(40):
+        assert settings_of_day(settings, seed=0, experiment=k).condenser.numerical_aperture < 1.337
+
+
 def test_an_annulus_stays_as_it_is_and_on_its_ring():
     settings = preset("euglena-10x-phase").replace(days={"condenser_na": 0.2})
     for k in range(20):

@@ -53,13 +53,21 @@ def plane_waves(settings: VirtualMicroscope, *, n_points: int, seed: int) -> tup
         inner=condenser.inner_numerical_aperture / condenser.numerical_aperture,
         generator=np.random.default_rng([seed, 1]),
     )
-    wavelengths = settings.spectrum.lines_um[:n_points]
+    wavelengths = _spread(settings.spectrum.lines_um, n_points)
     turn, place = np.divmod(np.arange(n_points), len(wavelengths))
     line = (place + STEP_PER_TURN * turn) % len(wavelengths)
     return tuple(
         PlaneWaves(float(wavelength), _snapped(points[line == k], float(wavelength), settings))
         for k, wavelength in enumerate(wavelengths)
     )
+
+
+def _spread(lines_um: NDArray[np.float64], n_points: int) -> NDArray[np.float64]:
+    """As many of the lines as there are points, from all over the spectrum."""
+    if n_points >= len(lines_um):
+        return lines_um
+    middles = (np.arange(n_points) + 0.5) / n_points * len(lines_um)
+    return np.asarray(lines_um[middles.astype(int)])
 
 
 def source_points(n: int, *, inner: float = 0.0, generator: np.random.Generator) -> NDArray[np.float64]:

@@ -226,13 +226,16 @@ def exit_field_of_volume(
     if not far:
         return ExitField(settings, light(volume, few), focus_z_um, within_z_um)
     rest = plane_waves(settings, n_points=far.n_source_points, seed=seed + 1)  # turned otherwise
-    coarse = _coarser(volume, far)
+    coarse = _coarser(volume, far, settings)
     far_light = FarLight(light(coarse, few), light(coarse, rest), far.near_um)
     return ExitField(settings, light(volume, few), focus_z_um, within_z_um, far_light)
 
 
-def _coarser(volume: IndexVolume, far: FarSettings) -> IndexVolume:
-    grid_yx = fast_fft_shape((volume.field_yx_um[0] / far.grid_um, volume.field_yx_um[1] / far.grid_um))
+def _coarser(volume: IndexVolume, far: FarSettings, settings: VirtualMicroscope) -> IndexVolume:
+    """A volume for the far light: on a grid that holds the condenser's waves and half as much again."""
+    shortest_um = float(settings.spectrum.lines_um.min())
+    per_um = max(1 / far.grid_um, 3 * settings.condenser.numerical_aperture / shortest_um)
+    grid_yx = fast_fft_shape((per_um * volume.field_yx_um[0], per_um * volume.field_yx_um[1]))
     rows, columns = (min(size, own) for size, own in zip(grid_yx, volume.grid_yx, strict=True))
     return coarser(volume, grid_yx=(rows, columns), slices_joined=far.slices_joined)
 

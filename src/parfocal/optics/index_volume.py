@@ -172,5 +172,6 @@ def _parts(volume: IndexVolume) -> Tensor:
 
 def _with_parts(volume: IndexVolume, spectrum: Tensor, grid_yx: tuple[int, int]) -> IndexVolume:
     parts = torch.fft.irfft2(spectrum, s=grid_yx).numpy()
-    delta_index = parts[0] if len(parts) == 1 else parts[0] + 1j * parts[1]
+    # Beside sharp edges samples swing below zero, and what absorbs must not amplify.
+    delta_index = parts[0] if len(parts) == 1 else parts[0] + 1j * np.maximum(parts[1], 0)
     return replace(volume, delta_index=delta_index)

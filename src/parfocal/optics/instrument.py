@@ -254,11 +254,11 @@ class VirtualMicroscope(Settings):
                 ring.outer_na - condenser.numerical_aperture,
             )
             # Waves are rounded to whole periods in the field: along a diagonal by 0.71 of one.
-            narrowest_um = 0.71 * self.spectrum.longest_um / max(margin_na, 1e-9)
-            if min(self.camera.field_yx_um) < narrowest_um:
+            least_na = 0.71 * self.spectrum.longest_um / min(self.camera.field_yx_um)
+            if margin_na < least_na:
                 raise ValueError(
-                    f"expected a field of at least {narrowest_um:.0f} um, so that all light through the "
-                    f"annulus meets the phase ring, got {min(self.camera.field_yx_um):g} um"
+                    f"expected a phase ring wider than the annulus by NA {least_na:.4f} at either edge, "
+                    f"which a field of {min(self.camera.field_yx_um):g} um needs, got {margin_na:.4f}"
                 )
         return self
 

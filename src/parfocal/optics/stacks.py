@@ -150,7 +150,7 @@ def _opened(settings: VirtualMicroscope, factor: float) -> CondenserSettings:
     condenser = settings.condenser
     if condenser.inner_numerical_aperture:
         return condenser
-    widest_na = settings.objective.numerical_aperture
+    widest_na = min(settings.objective.numerical_aperture, 0.999 * settings.chamber.medium_index)
     return condenser.replace(numerical_aperture=min(condenser.numerical_aperture * factor, widest_na))
 
 
