@@ -7,7 +7,7 @@ import pytest
 from optical_bench import microscope, relative_difference, yeast
 from plain_reference import reference_stack, source_cycles, zernike
 
-from parfocal.optics import exit_field_of_volume, index_volume
+from parfocal.optics import exit_field, exit_field_of_volume, index_volume, preset, scene_of, sharpened
 from parfocal.optics.illumination import plane_waves
 
 DEFOCUS_UM = (-15.0, -5.0, 0.0, 5.0, 15.0)
@@ -118,3 +118,23 @@ def test_the_reference_has_zernikes_of_rms_one_without_a_mean():
     products = np.array([[np.mean(a * b) for a in polynomials] for b in polynomials])
     np.testing.assert_allclose(products, np.eye(10), atol=5e-3)
     assert np.abs(np.mean(polynomials, axis=1)).max() < 5e-3
+
+
+@pytest.mark.parametrize("name", ["yeast-40x", "pombe-60x"])
+def test_presets_show_what_the_whole_condenser_shows(name, measured):
+    settings = preset(name)
+    camera = {**settings.camera.model_dump(), "height_px": 72, "width_px": 72}
+    settings = settings.replace(camera=camera, chamber={"height_um": 6.0, "pillars": False})
+    scene = scene_of(settings.specimens, settings.chamber, settings.camera.field_yx_um, seed=2, n_cells=2)
+    field = exit_field(scene, settings, seed=0)
+    z_um = field.focus_z_um + np.array([-5.0, -2.0, 0.0, 2.0, 5.0])
+    volume = sharpened(index_volume(scene, grid_yx=(128, 128), n_slices=30))
+    lines_um = settings.spectrum.lines_um[1::2]  # two of the five: a third of the time
+    exact = reference_stack(volume, settings, z_um, wavelengths_um=lines_um)
+    found = np.stack([field.intensity(z) for z in z_um])
+    measured(
+        check="presets at their training quality within ±5 µm, against every wave of the condenser",
+        value=100 * relative_difference(found, exact),
+        tolerance=8,
+        unit="%",
+    )

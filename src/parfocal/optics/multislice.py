@@ -21,7 +21,7 @@ from parfocal.optics.illumination import PlaneWaves
 from parfocal.optics.index_volume import IndexVolume
 
 SLICES_PER_CORRECTION = 4
-"""How often the tilt of each wave is made up for; the phase in question is a hundredth of a radian."""
+"""The tilt of each wave is made up for after so many slices, or fewer; it is a hundredth of a radian."""
 
 LARGEST_LINEAR_PHASE_RAD = 0.05
 """Up to here a phase may stand for its exponential: half the square of it errs."""
@@ -80,13 +80,14 @@ def _slices(layers: Tensor, k_paths: NDArray[np.float64]) -> Callable[[float], I
     up for what the ones before left out.
     """
     middle = 0.5 * (k_paths.min() + k_paths.max())
-    owed_rad = SLICES_PER_CORRECTION * (k_paths.max() - middle) * float(layers.abs().max())
+    owed_rad = (k_paths.max() - middle) * float(layers.abs().max())  # by one slice
     if owed_rad > LARGEST_LINEAR_PHASE_RAD:
         return lambda k_path: (_transmission(layer, k_path) for layer in layers)
     common = [_transmission(layer, middle) for layer in layers]
+    together = int(min(SLICES_PER_CORRECTION, LARGEST_LINEAR_PHASE_RAD / max(owed_rad, 1e-9)))
     slopes = {}
-    for first in range(0, len(layers), SLICES_PER_CORRECTION):
-        group = layers[first : first + SLICES_PER_CORRECTION]
+    for first in range(0, len(layers), together):
+        group = layers[first : first + together]
         last = first + len(group) - 1
         slopes[last] = common[last] * (1j * group.sum(dim=0))
 
