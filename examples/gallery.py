@@ -150,7 +150,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     if options.planes < 1 or options.planes % 2 == 0:
         parser.error(f"--planes: expected an odd number, so that one is in focus; got {options.planes}")
-    options.out.mkdir(parents=True, exist_ok=True)
+    try:
+        options.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        parser.exit(2, f"--out: expected a folder; {options.out} cannot be made ({error.strerror})\n")
     for name in [options.only] if options.only else SUBJECTS:
         path = options.out / f"{name}.jpg"
         print(draw(SUBJECTS[name], path, quality=options.quality, n_planes=options.planes))

@@ -73,6 +73,17 @@ def test_the_gallery_shows_a_specimen_in_every_plane(name: str, tmp_path: Path) 
         assert np.mean((middle > 5) & (middle < 250)) > 0.5
 
 
+def test_the_gallery_says_in_one_line_that_its_folder_is_a_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "taken").write_text("a file", "utf-8")
+    with pytest.raises(SystemExit) as end:
+        GALLERY["main"](["--out", str(tmp_path / "taken"), "--only", "empty"])
+    assert end.value.code == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert "expected a folder" in line and "taken" in line
+
+
 def test_every_preset_has_a_picture_and_every_picture_its_words() -> None:
     names = set(GALLERY["SUBJECTS"])
     assert PRESETS.keys() <= names

@@ -1,11 +1,12 @@
 import math
+from itertools import groupby
 
 import numpy as np
 import pytest
 
 from parfocal.microscope import ColonySettings, FlowSettings
 from parfocal.microscope.colony import BESIDE, Chamber
-from parfocal.microscope.crossing import Crossing, cluster_of
+from parfocal.microscope.crossing import Crossing, cluster_of, crossings
 from parfocal.microscope.growth import grow_colony
 from parfocal.optics import YeastSettings
 
@@ -169,3 +170,21 @@ def test_a_cluster_sweeps_along_what_is_in_its_way():
                 apart = np.subtract(cell.centre_um, member.centre_um)[:2]
                 apart -= np.array(FIELD_YX_UM) * np.round(apart / FIELD_YX_UM)
                 assert np.linalg.norm(apart) > 0.8 * (cell.radius_um + member.radius_um)
+
+
+@pytest.mark.parametrize("seed", [1, 7, 8, 11])
+def test_a_small_field_that_clusters_sweep_clean_is_settled_again(seed):
+    field = (23.0, 31.0)
+    coming = crossings(per_day=4.0, um_per_h=30.0, height_um=field[0], until_s=DAY_S, seed=(seed, 13))
+    clusters = tuple(cluster_of(crossing, FlowSettings(), YEAST, height_um=6.0) for crossing in coming)
+    grown = colony(seed=seed, end=60, field=field, taken=np.zeros((0, 3)), clusters=clusters)
+    times_s = np.arange(0, DAY_S + 1, 600.0)
+    here = [sum(life.cell_s <= t_s < life.gone_s for life in grown.lives) for t_s in times_s]
+    settled = [life for life in grown.lives if life.mother is None and life.born_s > 0]
+    assert settled and min(here) < 3  # it was swept
+    longest = max((len(list(run)) for is_bare, run in groupby(n == 0 for n in here) if is_bare), default=0)
+    assert here[-1] > 0
+    assert longest * 600 < 5 * 3600
+    for life in settled:  # nobody settles in a cluster
+        discs = [cluster.touches_s(*life.root_xy_um, life.radius_um, field) for cluster in clusters]
+        assert not [t for t in discs if t and t[0] <= life.born_s <= t[1]]

@@ -64,3 +64,16 @@ def test_it_touches_a_disc_from_its_first_contact_to_its_last(seed):
 
 def test_it_passes_by_what_is_out_of_its_way():
     assert cluster().touches_s(40.0, 25.0, 2.0, FIELD_YX_UM) is None
+
+
+@pytest.mark.parametrize("height_um", [1.0, 2.5, 9.0])
+def test_its_cells_are_no_larger_than_the_settings_and_the_chamber_allow(height_um):
+    yeast = YeastSettings(diameter_um=4.6, diameter_std_um=3.0)
+    for seed in range(20):
+        crossing = Crossing(start_s=0.0, y_um=20.0, um_per_s=0.01, seed=seed)
+        for cell in cluster_of(crossing, FlowSettings(), yeast, height_um=height_um).cells:
+            assert cell.centre_um[2] + cell.semi_axes_um[2] <= height_um
+            smallest_um, largest_um = (
+                min(um, height_um) for um in (yeast.smallest_diameter_um, yeast.largest_diameter_um)
+            )
+            assert smallest_um - 1e-9 <= 2 * cell.semi_axes_um[1] <= largest_um + 1e-9

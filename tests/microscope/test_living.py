@@ -2,7 +2,13 @@ import numpy as np
 import pytest
 
 from parfocal.microscope import ColonySettings, FlowSettings, living_specimen
-from parfocal.optics import BeadSettings, VirtualMicroscope, YeastSettings, exit_field
+from parfocal.optics import (
+    BeadSettings,
+    RodSettings,
+    VirtualMicroscope,
+    YeastSettings,
+    exit_field,
+)
 from tiny_microscope import TINY
 
 DAY_S = 24 * 3600.0
@@ -10,13 +16,21 @@ CALM = FlowSettings(clusters_per_day=0.0, bubbles_per_day=0.0, debris_per_day=0.
 WIDE = TINY.replace(camera={"height_px": 96, "width_px": 128})
 
 
-def living(settings: VirtualMicroscope = WIDE, *, flow: FlowSettings = CALM, start=4, end=12, seed=2):
+def living(
+    settings: VirtualMicroscope = WIDE,
+    *,
+    flow: FlowSettings = CALM,
+    colony: ColonySettings | None = None,
+    start=4,
+    end=12,
+    seed=2,
+):
     return living_specimen(
         settings,
         cells_at_start=start,
         cells_at_end=end,
         hours=24.0,
-        colony=ColonySettings(),
+        colony=colony or ColonySettings(),
         flow=flow,
         seed=seed,
     )
@@ -129,3 +143,34 @@ def test_yeast_under_a_bubble_is_pressed_out_of_its_place():
     ]
     assert min(fewer) == 0
     assert max(fewer) > 0
+
+
+@pytest.mark.parametrize("t_s", [0.0, DAY_S], ids=["start", "end"])
+@pytest.mark.parametrize(
+    "specimens",
+    [
+        pytest.param((BeadSettings(smallest_diameter_um=3.0, largest_diameter_um=5.0),), id="beads"),
+        pytest.param((RodSettings(),), id="rods"),
+    ],
+)
+def test_a_full_field_counts_as_many_cells_as_it_shows(specimens, t_s):
+    specimen = living(WIDE.replace(specimens=[kind.model_dump() for kind in specimens]), start=60, end=120)
+    shown = specimen.scene_at(t_s).cells
+    assert 5 < len(shown) < 60
+    assert specimen.n_cells_at(t_s) == len(shown)
+
+
+def test_cells_of_further_specimens_are_not_counted():
+    kinds = BeadSettings(), YeastSettings(fewest_cells=5, most_cells=5)
+    specimen = living(WIDE.replace(specimens=[kind.model_dump() for kind in kinds]))
+    shown = [cell.kind for cell in specimen.scene_at(0.0).cells]
+    assert specimen.n_cells_at(0.0) == shown.count("beads") == 4 < len(shown)
+
+
+def test_yeast_under_a_bubble_is_not_counted():
+    flow = CALM.replace(bubbles_per_day=30, smallest_bubble_um=5.0, largest_bubble_um=6.0)
+    specimen = living(start=8, end=8, flow=flow, colony=ColonySettings(cycle_h=1e6))
+    times_s = np.arange(6 * 3600.0, DAY_S, 600.0)  # the buds of the start have parted
+    counts = [specimen.n_cells_at(t_s) for t_s in times_s]
+    assert counts == [len(specimen.scene_at(t_s).cells) for t_s in times_s]
+    assert min(counts) < max(counts)

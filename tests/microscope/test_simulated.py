@@ -106,7 +106,9 @@ def contrast(microscope: SimulatedMicroscope, defocus_um: float) -> float:
 
 
 def test_unstained_cells_have_least_contrast_in_focus_and_most_with_the_focal_plane_below_them():
-    microscope = simulated(small_field(), seed=2, cells_at_start=4)  # all of them on the floor
+    microscope = simulated(
+        small_field(), seed=2, cells_at_start=4, cells_at_end=4
+    )  # all of them on the floor
     below, at_focus, above = (contrast(microscope, defocus_um) for defocus_um in (-5.0, 0.0, 5.0))
     assert below > 1.1 * above > 1.2 * at_focus
 

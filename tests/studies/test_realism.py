@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from command_line import Parfocal
-from parfocal.errors import InputError
+from parfocal.errors import InputError, OutputError
 from parfocal.optics import Ellipsoid
 from parfocal.studies.fitting import LIGHT, PLACE, fitted
 from parfocal.studies.realism import QUICK, Thoroughness, run_realism
@@ -142,6 +142,38 @@ def test_the_study_writes_figure_and_tables(gif: Path, tmp_path: Path) -> None:
     assert told == sorted(told) and told[-1] == 1
     fits = [step["held_out_planes"] for step in report["steps"]]
     assert len(fits) == 3 and max(fits) > 0.8
+    assert report["found_cell"]
+
+
+def test_a_fit_that_did_not_find_the_cell_says_so_and_shows_no_findings(
+    gif: Path, tmp_path: Path, parfocal: Parfocal
+) -> None:
+    finished = parfocal("study", "realism", "--stack", gif, "--step", 5, "--quick", "--out", tmp_path)
+    report = json.loads((tmp_path / "realism.json").read_text("utf-8"))
+    assert report["whole_stack"]["correlation"] < 0.7
+    assert not report["found_cell"]
+    assert "did not find the cell" in report["verdict"] and "mean nothing" in report["verdict"]
+    assert report["verdict"] in finished.out
+    assert "condenser NA" not in finished.out
+    assert "the same" not in finished.out  # as a row that a quick fit does not have
+
+
+def test_an_earlier_study_in_the_folder_is_replaced(gif: Path, tmp_path: Path, parfocal: Parfocal) -> None:
+    (tmp_path / "realism.json").write_text("an earlier one", "utf-8")
+    (tmp_path / "notes.txt").write_text("mine", "utf-8")
+    report = run_realism(gif, tmp_path, step_um=0.5, thoroughness=FEWEST_ROUNDS)
+    assert json.loads((tmp_path / "realism.json").read_text("utf-8")) == report
+    assert (tmp_path / "notes.txt").read_text("utf-8") == "mine"
+    help_text = parfocal("study", "realism", "--help").out
+    assert "earlier ones are" in " ".join(help_text.split())
+
+
+def test_a_folder_that_cannot_be_made_does_not_cost_a_fit(gif: Path, tmp_path: Path) -> None:
+    told: list[float] = []
+    with pytest.raises(OutputError, match=r"taken: cannot be made .* Expected a folder"):
+        (tmp_path / "taken").write_text("a file", "utf-8")
+        run_realism(gif, tmp_path / "taken", progress=lambda fraction, words: told.append(fraction))
+    assert not told
 
 
 def test_a_missing_stack_is_told_in_one_line(parfocal: Parfocal, tmp_path: Path) -> None:

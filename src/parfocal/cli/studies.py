@@ -29,7 +29,9 @@ def realism(
     step: Annotated[
         float, typer.Option(parser=positive, metavar="UM", help="Stage travel from plane to plane.")
     ] = 0.3,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the results.")] = Path("realism"),
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="Folder for the results; earlier ones are replaced.")
+    ] = Path("realism"),
     quick: Annotated[bool, typer.Option("--quick", help="A rougher fit, in half a minute.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -59,6 +61,9 @@ def _say_report(report: dict[str, Any]) -> None:
             for step in report["steps"]
         ],
     )
+    if not report["found_cell"]:
+        say(report["verdict"], style="bold red")
+        return
     found, r = report["fitted"], [plane["correlation"] for plane in report["planes"]]
     say(
         f"Pixel {found['pixel_size_um']:.4f} um (cell {found['width_um']:.2f} um wide), "

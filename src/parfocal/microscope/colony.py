@@ -178,13 +178,12 @@ class Colony:
 
     def n_cells_at(self, t_s: float) -> int:
         """Cells in the field at a time in s, buds not counted, drifting clusters counted."""
-        field_yx_um = self.chamber.field_yx_um
-        drifting = sum(len(cluster.cells_at(t_s, field_yx_um)) for cluster in self.clusters)
-        return drifting + sum(life.cell_s <= t_s < life.gone_s for life in self.lives)
+        return len(self.cells_at(t_s, with_buds=False))
 
-    def cells_at(self, t_s: float) -> tuple[YeastCell, ...]:
-        """Cells and buds in the field at a time in s."""
-        here = [self._cell_at(life, t_s) for life in self.lives if life.born_s <= t_s < life.gone_s]
+    def cells_at(self, t_s: float, *, with_buds: bool = True) -> tuple[YeastCell, ...]:
+        """Cells and buds in the field at a time in s, drifting clusters among them."""
+        lives = [life for life in self.lives if life.born_s <= t_s < life.gone_s]
+        here = [self._cell_at(life, t_s) for life in lives if with_buds or life.cell_s <= t_s]
         seen = [cell for cell in here if cell.radius_um >= SMALLEST_SEEN_UM]
         field_yx_um = self.chamber.field_yx_um
         drifting = [cell for cluster in self.clusters for cell in cluster.cells_at(t_s, field_yx_um)]

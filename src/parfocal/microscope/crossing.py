@@ -149,13 +149,14 @@ def _until(
 
 
 def cluster_of(crossing: Crossing, flow: FlowSettings, yeast: YeastSettings, *, height_um: float) -> Cluster:
-    """The cells of a cluster, each beside one of those before."""
+    """The cells of a cluster, each beside one of those before and none higher than the chamber."""
     generator = np.random.default_rng(crossing.seed)
     n_cells = int(generator.integers(2, flow.most_cluster_cells, endpoint=True))
     cells: list[YeastCell] = []
     while len(cells) < n_cells:
-        radius_um = min(float(generator.normal(yeast.diameter_um, yeast.diameter_std_um)), height_um) / 2
-        radius_um = max(radius_um, yeast.smallest_diameter_um / 2)
+        drawn_um = float(generator.normal(yeast.diameter_um, yeast.diameter_std_um))
+        diameter_um = min(max(drawn_um, yeast.smallest_diameter_um), yeast.largest_diameter_um)
+        radius_um = min(diameter_um, height_um) / 2
         x_um, y_um = _beside(cells, radius_um, generator=generator)
         seed, yaw_rad = int(generator.integers(2**31)), float(generator.uniform(0, np.pi))
         axes = (1.05 * radius_um, radius_um, 0.96 * radius_um)

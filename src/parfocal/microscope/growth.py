@@ -1,4 +1,4 @@
-"""How a colony grows: founders, buds, cells that the flow takes, event by event in order of time."""
+"""How a colony grows: founders, buds, cells that the flow takes and brings, in order of time."""
 
 from __future__ import annotations
 
@@ -18,6 +18,10 @@ TRIES_PER_BUD = 12
 """Directions in which a bud may grow that are tried before its mother waits."""
 PATIENCE = 0.25
 """A cell without room for a bud waits for this fraction of a cycle."""
+LAST_FEW = 3
+"""Where clusters leave fewer cells than this (and than founders), the flow brings new ones."""
+NEXT_SETTLES_S = 1800.0
+"""Until one of the cells that the flow brings settles (assumed)."""
 
 
 def grow_colony(
@@ -45,6 +49,12 @@ def grow_colony(
     clusters : tuple of Cluster
         What crosses the field and takes along what is in its way, in order of time.
     seed : int
+
+    Notes
+    -----
+    Clusters may sweep a small field clean. Cells that come with the flow then settle there, one after
+    another, as in a chamber that is fed from a culture. To spare the last cells instead would let clusters
+    pass through them.
     """
     numbers = cells_at_start, cells_at_end
     growth = _Growth(chamber, yeast, settings, numbers, 3600 * hours, clusters, seed)
@@ -82,7 +92,13 @@ class _Growth:
         heapq.heappush(self.events, (t_s, self.n_events, what, number))
 
     def run(self) -> None:
-        happen = {"bud": self._bud, "cell": self._part, "cluster": self._cluster, "gone": self._go}
+        happen = {
+            "bud": self._bud,
+            "cell": self._part,
+            "cluster": self._cluster,
+            "gone": self._go,
+            "settle": self._settle,
+        }
         while self.events and self.events[0][0] <= self.until_s:
             t_s, _, what, number = heapq.heappop(self.events)
             happen[what](t_s, number)
@@ -91,16 +107,21 @@ class _Growth:
         """The cells of the start, grown, each somewhere in its cycle."""
         for number in range(self.numbers[0]):
             generator = np.random.default_rng([self.seed, 11, number])
-            axes = self._semi_axes_um(generator)
-            place = self._free_place_um(sum(axes) / 3, generator=generator)
-            if place is None:
-                continue
-            lifts = self._lifts(0.0, self._layer(generator), generator=generator)
-            yaw, own = float(generator.uniform(0, np.pi)), int(generator.integers(2**31))
-            self._add(Life(place, (0.0, 0.0), None, axes, yaw, own, -1.0, -1.0, -1.0, lifts))
-            self.n_cells += 1
-            cycle_s, bud_s = 3600 * self.settings.cycle_h, 3600 * self.settings.bud_h
-            self.expect(float(generator.uniform(-bud_s, cycle_s - bud_s)), "bud", len(self.lives) - 1)
+            if self._add_grown(0.0, generator=generator):
+                cycle_s, bud_s = 3600 * self.settings.cycle_h, 3600 * self.settings.bud_h
+                self.expect(float(generator.uniform(-bud_s, cycle_s - bud_s)), "bud", len(self.lives) - 1)
+
+    def _add_grown(self, t_s: float, *, generator: np.random.Generator) -> bool:
+        """A cell that has grown elsewhere lies in the field from now on, if it has room."""
+        axes = self._semi_axes_um(generator)
+        place = self._free_place_um(sum(axes) / 3, t_s=t_s, generator=generator)
+        if place is None:
+            return False
+        lifts = self._lifts(t_s, self._layer(generator), generator=generator)
+        yaw, own = float(generator.uniform(0, np.pi)), int(generator.integers(2**31))
+        self._add(Life(place, (0.0, 0.0), None, axes, yaw, own, t_s, t_s, t_s, lifts))
+        self.n_cells += 1
+        return True
 
     def _add(self, life: Life) -> None:
         self.lives.append(life)
@@ -184,6 +205,22 @@ class _Growth:
             if self.gone_s[k] > t_s and (k == number or is_bud):
                 self.gone_s[k] = t_s
                 self.n_cells -= not is_bud
+        if self._is_almost_swept():
+            self.expect(t_s + NEXT_SETTLES_S, "settle", 0)
+
+    def _is_almost_swept(self) -> bool:
+        return self.n_cells < min(LAST_FEW, self.numbers[0])
+
+    def _settle(self, t_s: float, _: int) -> None:
+        """A cell that the flow brings stays where few are left; where no room is, a later one does."""
+        if not self._is_almost_swept():
+            return
+        generator = np.random.default_rng([self.seed, 16, len(self.lives), self.n_events])
+        if self._add_grown(t_s, generator=generator):
+            settled = len(self.lives) - 1
+            self.expect(t_s + float(generator.uniform(0, 3600 * self.settings.cycle_h)), "bud", settled)
+            self._meet_clusters(t_s, settled)
+        self.expect(t_s + NEXT_SETTLES_S, "settle", 0)
 
     def _first_free(self, places: NDArray[np.float64], radius_um: float, *, t_s: float) -> int | None:
         """The first of the places (x, y) where a cell has room now, or None."""
@@ -209,19 +246,20 @@ class _Growth:
         return self.chamber.wrapped_um(x_um + apart_um * ux, y_um + apart_um * uy)
 
     def _free_place_um(
-        self, radius_um: float, *, generator: np.random.Generator
+        self, radius_um: float, *, t_s: float, generator: np.random.Generator
     ) -> tuple[float, float] | None:
-        """Room for a founder, anywhere or beside another, or none if none was found."""
+        """Room for a grown cell, anywhere or beside another, or none if none was found."""
         height_um, width_um = self.chamber.field_yx_um
         places = generator.uniform(0, (width_um, height_um), (TRIES_PER_FOUNDER, 2))
-        if self.lives:
-            beside = self.places[generator.integers(len(self.lives), size=TRIES_PER_FOUNDER)]
+        there = self.places[self.gone_s > t_s]
+        if len(there):
+            beside = there[generator.integers(len(there), size=TRIES_PER_FOUNDER)]
             angles = generator.uniform(0, 2 * np.pi, TRIES_PER_FOUNDER)
             apart_um = 0.98 * (beside[:, 2:] + radius_um)
             near = beside[:, :2] + apart_um * np.stack([np.cos(angles), np.sin(angles)], axis=1)
             clusters = generator.random((TRIES_PER_FOUNDER, 1)) < self.yeast.clustered
             places = np.where(clusters, near, places)
-        chosen = self._first_free(places, radius_um, t_s=0.0)
+        chosen = self._first_free(places, radius_um, t_s=t_s)
         return None if chosen is None else self.chamber.wrapped_um(*places[chosen].tolist())
 
     def _semi_axes_um(self, generator: np.random.Generator) -> tuple[float, float, float]:

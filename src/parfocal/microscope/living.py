@@ -31,7 +31,7 @@ class LivingSpecimen(Protocol):
         ...
 
     def n_cells_at(self, t_s: float) -> int:
-        """Cells in the field at a time in s, buds not counted."""
+        """Cells of the first specimen that the scene shows at a time in s, buds not counted."""
         ...
 
     def scene_at(self, t_s: float) -> Scene:
@@ -57,7 +57,7 @@ def living_specimen(
         Yeast that is the first of the specimens grows by budding; of any other kind, more cells join those
         that are there. Further specimens stay as they are.
     cells_at_start, cells_at_end : int
-        They multiply by the same factor every hour, as far as there is room.
+        They multiply by the same factor every hour, as far as the field has room.
     hours : float
         After this, nothing grows.
     colony : ColonySettings
@@ -104,8 +104,9 @@ class LivingYeast:
         return focus_height_um(cells, otherwise_um=self.yeast.resting_height_um)
 
     def n_cells_at(self, t_s: float) -> int:
-        """Cells in the field at a time in s, buds not counted."""
-        return self.colony.n_cells_at(min(t_s, self.last_s))
+        """Cells of the colony in the field at a time in s, without buds and cells under a bubble."""
+        t_s = min(t_s, self.last_s)
+        return sum(not self.flotsam.hides(cell, t_s) for cell in self.colony.cells_at(t_s, with_buds=False))
 
     def scene_at(self, t_s: float) -> Scene:
         """What lies in the field at a time in s."""
@@ -138,16 +139,21 @@ class JoiningCells:
         return self._placed(self.numbers[0]).focus_height_um
 
     def n_cells_at(self, t_s: float) -> int:
-        """Cells in the field at a time in s; a full chamber shows fewer."""
-        first, last = self.numbers
-        growth: float = (last / first) ** min(1.0, t_s / self.last_s)
-        return round(first * growth)
+        """Cells of the first specimen that found room, at a time in s."""
+        others = len(self._placed(0).cells)
+        return len(self._placed(self._n_wanted(t_s)).cells) - others
 
     def scene_at(self, t_s: float) -> Scene:
         """What lies in the field at a time in s."""
-        there = self._placed(self.n_cells_at(t_s))
+        there = self._placed(self._n_wanted(t_s))
         bodies = (*there.bodies, *self.flotsam.bodies_at(t_s))
         return replace(there, bodies=bodies, focus_height_um=self.focus_height_um)
+
+    def _n_wanted(self, t_s: float) -> int:
+        """Cells that the course asks for; a full chamber takes fewer."""
+        first, last = self.numbers
+        growth: float = (last / first) ** min(1.0, t_s / self.last_s)
+        return round(first * growth)
 
     def _placed(self, n_cells: int) -> Scene:
         settings = self.settings

@@ -148,7 +148,7 @@ class SimulatedMicroscope:
         return self._warmer_degc(self._clock.now_s())
 
     def n_cells(self) -> int:
-        """Cells in the field, buds not counted, as many as the scene shows."""
+        """Cells of the first specimen that the scene shows now, buds not counted."""
         return self._specimen.n_cells_at(self._scene_s())
 
     def _expose(self, number: int) -> NDArray[np.uint16]:

@@ -47,12 +47,15 @@ PLACED, OUTLINED, WALLED, BARE = (
     "preset, placed",
     "own outline",
     "own light and index",
-    "the same without a wall",
+    "own light and index, no wall",
 )
 WIDTH_GIVEN = (*(name for name in LIGHT if name != "pixel_size_um"), "wavelength_um", "focus_frame")
 
 ROOM = 1.2
 """Largest pixel size that is tried, over that at which the cell has the known width at first sight."""
+
+LEAST_CORRELATION = 0.7
+"""Of the whole stack, below which the fit has not found the cell."""
 
 WIDTHS_UM = (3.25, 3.5, 3.75, 4.0)
 """That the cell may have: at each, pixel size follows, and the light is fitted again with its wavelength."""
@@ -106,7 +109,7 @@ def run_realism(
     stack : Path
         An image file with the planes of one rod-shaped cell, such as a GIF or TIFF.
     out : Path
-        Folder for the results.
+        Folder for the results; made if missing, and those of an earlier study in it are replaced.
     step_um : float
         Stage travel between planes.
     thoroughness : Thoroughness
@@ -118,7 +121,8 @@ def run_realism(
     dict
         What realism.json holds: ``fitted`` and ``assumed`` values, ``steps`` of the fit with their mean
         correlations, ``planes`` with the correlation of each, and ``if_as_wide``: pixel size and wavelength
-        trade with each other, and for each width that the cell may have these are the best.
+        trade with each other, and for each width that the cell may have these are the best. Where
+        ``found_cell`` is false, the fitted values mean nothing; ``verdict`` says it in words.
 
     Raises
     ------
@@ -131,23 +135,26 @@ def run_realism(
         raise InputError(f"Expected a step above 0 um, got {step_um:g}.")
     recording = read_recording(stack, step_um=step_um)
     study = _Study.of(recording, thoroughness, progress)
+    _make_folder(out)  # first: a folder that cannot be made should not cost a fit
     models = dict(study.models())
     simulated = {name: study.rendered(model) for name, model in models.items()}
     best = max(models, key=lambda name: study.means(simulated[name])["fitted_planes"])
+    whole_stack = study.whole_stack(simulated[best])
     report: dict[str, Any] = {
         "stack": str(stack),
         "step_um": step_um,
+        **_verdict(whole_stack["correlation"]),
         "fitted": _fitted_values(models[best]),
         "assumed": _assumed(models[best]),
         "best_step": best,
         "steps": [study.step(name, simulated[name]) for name in models],
-        "whole_stack": study.whole_stack(simulated[best]),
+        "whole_stack": whole_stack,
         "planes": list(study.planes(models[best], simulated[best], simulated[PLACED])),
         "if_as_wide": list(study.if_as_wide(models[best])),
     }
     progress(1.0, "done")
     _write(report, out)
-    gain, offset = (report["whole_stack"][key] for key in ("gain", "offset"))
+    gain, offset = whole_stack["gain"], whole_stack["offset"]
     figure = side_by_side(recording.frames_zyx, offset + gain * simulated[best], report["planes"])
     save_figure(figure, out / "realism.png")
     return report
@@ -306,11 +313,25 @@ def _assumed(model: RodModel) -> dict[str, Any]:
     }
 
 
-def _write(report: dict[str, Any], out: Path) -> None:
+def _verdict(correlation: float) -> dict[str, Any]:
+    if correlation >= LEAST_CORRELATION:
+        return {"found_cell": True, "verdict": "The fit found the cell."}
+    verdict = (
+        "The fit did not find the cell, and its values mean nothing: expected a correlation of the whole "
+        f"stack of at least {LEAST_CORRELATION:g}, got {correlation:.3f}. Check the step between planes, and "
+        "that the stack shows one fission-yeast cell in bright field."
+    )
+    return {"found_cell": False, "verdict": verdict}
+
+
+def _make_folder(out: Path) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{out}: cannot be made ({error.strerror}). Expected a folder.") from error
+
+
+def _write(report: dict[str, Any], out: Path) -> None:
     write_whole_text(out / "realism.json", json.dumps(report, indent=1, allow_nan=False) + "\n")
     columns = list(report["planes"][0])
     rows = [",".join(f"{plane[name]:.6g}" for name in columns) for plane in report["planes"]]
