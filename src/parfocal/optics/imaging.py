@@ -147,7 +147,7 @@ class ExitField:
 
     def _patch_radius_um(self, n_sources: int, z_um: float) -> float:
         # Each source point stands for a patch of the condenser; out of focus the patches' images part. The
-        # limit, what the objective resolves, is for what is in focus elsewhere than the focus height, as under a high ceiling.
+        # limit, what the objective resolves, is for what is in focus elsewhere, as under a high ceiling.
         condenser, index = self.settings.condenser, self.settings.objective.immersion_index
         source_area = condenser.numerical_aperture**2 - condenser.inner_numerical_aperture**2
         per_um = float(PATCH_WIDTH * np.sqrt(source_area / n_sources) / index)
