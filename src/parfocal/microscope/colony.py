@@ -12,10 +12,9 @@ from pydantic import Field
 from parfocal.microscope.crossing import Cluster
 from parfocal.optics.scene import Layer
 from parfocal.optics.specimens import YeastCell
+from parfocal.optics.specimens.yeast import CLOSEST_APPROACH
 from parfocal.settings import Settings
 
-CLOSEST_APPROACH = 0.93
-"""Cells may press into each other until their centres are this fraction of touching apart."""
 BESIDE = 0.95
 """Centres of mother and daughter, as a fraction of touching apart."""
 SMALLEST_SEEN_UM = 0.3
@@ -175,10 +174,6 @@ class Colony:
     clusters: tuple[Cluster, ...]
     chamber: Chamber
     settings: ColonySettings
-
-    def n_cells_at(self, t_s: float) -> int:
-        """Cells in the field at a time in s, buds not counted, drifting clusters counted."""
-        return len(self.cells_at(t_s, with_buds=False))
 
     def cells_at(self, t_s: float, *, with_buds: bool = True) -> tuple[YeastCell, ...]:
         """Cells and buds in the field at a time in s, drifting clusters among them."""

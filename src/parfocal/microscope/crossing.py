@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 from parfocal.microscope.drift import DAY_S
 from parfocal.optics.specimens import YeastCell, YeastSettings
 from parfocal.optics.specimens.ranges import check_order
+from parfocal.optics.specimens.yeast import CLOSEST_APPROACH, NEIGHBOURLY
 from parfocal.settings import Settings
 
 WIDEST_CELL_UM = 10.0
@@ -160,7 +161,7 @@ def cluster_of(crossing: Crossing, flow: FlowSettings, yeast: YeastSettings, *, 
         x_um, y_um = _beside(cells, radius_um, generator=generator)
         seed, yaw_rad = int(generator.integers(2**31)), float(generator.uniform(0, np.pi))
         axes = (1.05 * radius_um, radius_um, 0.96 * radius_um)
-        if all(_apart(cell, x_um, y_um) > 0.93 * (cell.radius_um + radius_um) for cell in cells):
+        if all(_apart(cell, x_um, y_um) > CLOSEST_APPROACH * (cell.radius_um + radius_um) for cell in cells):
             cells.append(YeastCell((x_um, y_um, axes[2]), axes, yaw_rad, "floor", seed))
     return Cluster(crossing, tuple(cells))
 
@@ -171,7 +172,7 @@ def _beside(
     if not cells:
         return 0.0, 0.0
     one, angle = cells[int(generator.integers(len(cells)))], float(generator.uniform(0, 2 * np.pi))
-    apart_um = 0.98 * (one.radius_um + radius_um)
+    apart_um = NEIGHBOURLY * (one.radius_um + radius_um)
     return one.centre_um[0] + apart_um * math.cos(angle), one.centre_um[1] + apart_um * math.sin(angle)
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from parfocal.microscope.colony import BESIDE, Chamber, Colony, ColonySettings, Life
 from parfocal.microscope.crossing import Cluster
 from parfocal.optics.specimens import YeastSettings
+from parfocal.optics.specimens.yeast import NEIGHBOURLY
 
 TRIES_PER_FOUNDER = 60
 TRIES_PER_BUD = 12
@@ -255,7 +256,7 @@ class _Growth:
         if len(there):
             beside = there[generator.integers(len(there), size=TRIES_PER_FOUNDER)]
             angles = generator.uniform(0, 2 * np.pi, TRIES_PER_FOUNDER)
-            apart_um = 0.98 * (beside[:, 2:] + radius_um)
+            apart_um = NEIGHBOURLY * (beside[:, 2:] + radius_um)
             near = beside[:, :2] + apart_um * np.stack([np.cos(angles), np.sin(angles)], axis=1)
             clusters = generator.random((TRIES_PER_FOUNDER, 1)) < self.yeast.clustered
             places = np.where(clusters, near, places)

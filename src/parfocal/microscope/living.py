@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from parfocal.microscope.colony import CLOSEST_APPROACH, Chamber, Colony, ColonySettings
+from parfocal.microscope.colony import Chamber, Colony, ColonySettings
 from parfocal.microscope.crossing import Cluster, FlowSettings, cluster_of, crossings
 from parfocal.microscope.flotsam import Flotsam
 from parfocal.microscope.growth import grow_colony
@@ -16,6 +16,7 @@ from parfocal.optics import Scene, VirtualMicroscope
 from parfocal.optics.bodies import Cylinder
 from parfocal.optics.scene import focus_height_um
 from parfocal.optics.specimens import YeastSettings, scene_of, yeast_bodies
+from parfocal.optics.specimens.yeast import CLOSEST_APPROACH
 
 LOOKS = 25
 PILLAR_CLEARANCE_UM = 0.5

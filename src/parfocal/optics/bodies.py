@@ -48,6 +48,11 @@ class Body(Protocol):
         ...
 
 
+def box_between(lowest_um: Array, highest_um: Array) -> tuple[Array, Array]:
+    """Middle and half the sides of the upright box between two corners, shape (3,) each."""
+    return (lowest_um + highest_um) / 2, (highest_um - lowest_um) / 2
+
+
 @dataclass(frozen=True, eq=False)
 class Ellipsoid:
     """Points r with ``(r - centre)^T shape (r - centre) <= 1``; shape (3, 3) in 1/um**2.
@@ -248,21 +253,17 @@ class Spindle:
         u = np.linspace(-1, 1, 201)
         sides = np.array([abs(np.sin(self.yaw_rad)), abs(np.cos(self.yaw_rad)), 1.0])
         axis, half = self.axis_at(u), self.radius_at(u)[:, None] * sides
-        return (axis - half).min(axis=0), (axis + half).max(axis=0)
+        return box_between((axis - half).min(axis=0), (axis + half).max(axis=0))
 
     @property
     def centre_um(self) -> Array:
         """Middle of the upright box around the body, shape (3,)."""
-        low, high = self._box_um
-        middle: Array = (low + high) / 2
-        return middle
+        return self._box_um[0]
 
     @property
     def reach_um(self) -> Array:
         """Half the sides of the upright box around the body, shape (3,)."""
-        low, high = self._box_um
-        half: Array = (high - low) / 2
-        return half
+        return self._box_um[1]
 
     def vertical_cut(self, x_um: Array, y_um: Array) -> Segment:
         """Lowest and highest height on vertical lines; equal where a line misses the body."""
@@ -326,21 +327,17 @@ class Mound:
         angle = np.linspace(0, 2 * np.pi, 721)
         outline = self.outline_um(angle)
         x, y = self.x_um + outline * np.cos(angle), self.y_um + outline * np.sin(angle)
-        return np.array([x.min(), y.min(), 0.0]), np.array([x.max(), y.max(), self.peak_um])
+        return box_between(np.array([x.min(), y.min(), 0.0]), np.array([x.max(), y.max(), self.peak_um]))
 
     @property
     def centre_um(self) -> Array:
         """Middle of the upright box around the body, shape (3,)."""
-        low, high = self._box_um
-        middle: Array = (low + high) / 2
-        return middle
+        return self._box_um[0]
 
     @property
     def reach_um(self) -> Array:
         """Half the sides of the upright box around the body, shape (3,)."""
-        low, high = self._box_um
-        half: Array = (high - low) / 2
-        return half
+        return self._box_um[1]
 
     def vertical_cut(self, x_um: Array, y_um: Array) -> Segment:
         """Lowest and highest height on vertical lines; equal where a line misses the body."""

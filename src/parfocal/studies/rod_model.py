@@ -26,6 +26,7 @@ from parfocal.optics import (
     exit_field,
     preset,
 )
+from parfocal.optics.bodies import box_between
 from parfocal.studies.recording import Recording
 
 Array = NDArray[np.float64]
@@ -61,21 +62,17 @@ class ChainOfBalls:
     @cached_property
     def _box_um(self) -> tuple[Array, Array]:
         reach_um = self.radii_um[:, None] * np.array([1.0, 1.0, self.height_over_width])
-        return (self.middles_um - reach_um).min(axis=0), (self.middles_um + reach_um).max(axis=0)
+        return box_between((self.middles_um - reach_um).min(axis=0), (self.middles_um + reach_um).max(axis=0))
 
     @property
     def centre_um(self) -> Array:
         """Middle of the upright box around the body, shape (3,)."""
-        low, high = self._box_um
-        middle: Array = (low + high) / 2
-        return middle
+        return self._box_um[0]
 
     @property
     def reach_um(self) -> Array:
         """Half the sides of the upright box around the body, shape (3,)."""
-        low, high = self._box_um
-        half: Array = (high - low) / 2
-        return half
+        return self._box_um[1]
 
     def vertical_cut(self, x_um: Array, y_um: Array) -> tuple[Array, Array]:
         """Lowest and highest height on vertical lines; equal where a line misses the body."""

@@ -30,6 +30,9 @@ TRIES_PER_BUD = 8
 CLOSEST_APPROACH = 0.93
 """Cells may press into each other until their centres are this fraction of touching apart."""
 
+NEIGHBOURLY = 0.98
+"""Cells that grow side by side have their centres this fraction of touching apart."""
+
 THICKEST_WALL = 0.25
 """Of the smallest semi-axis, so that the smallest bud still has an inside."""
 
@@ -220,7 +223,7 @@ def _place_um(
     if not grown or generator.random() >= settings.clustered:
         return crowd.anywhere_um(generator)
     neighbour = grown[int(generator.integers(len(grown)))]
-    apart_um = 0.98 * (neighbour.radius_um + radius_um)
+    apart_um = NEIGHBOURLY * (neighbour.radius_um + radius_um)
     return _beside_um(crowd, neighbour, apart_um, generator.uniform(0, 2 * np.pi))
 
 
