@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import signal
 import subprocess
@@ -11,10 +12,11 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import numpy as np
 import pytest
 from dask.distributed import Client, default_client
 
-from parfocal.collect import simulate_dataset
+from parfocal.collect import CELLS_FILE, Experiment, simulate_dataset, simulate_experiments
 from parfocal.errors import DatasetError, InputError
 from tiny_microscope import TINY
 
@@ -63,7 +65,7 @@ def test_the_same_seed_gives_the_same_bytes_on_any_number_of_workers(
     workers: int, undisturbed: dict[Path, bytes], tmp_path: Path
 ) -> None:
     simulate_dataset(tmp_path / "yeast", SLOW, n_stacks=6, seed=5, workers=workers)
-    assert len(undisturbed) == 9
+    assert len(undisturbed) == 6 + 4  # dataset.toml, annotations.csv, split.csv, cells.csv
     assert contents(tmp_path / "yeast") == undisturbed
 
 
@@ -153,3 +155,30 @@ def test_a_used_folder_is_refused_and_an_empty_one_is_filled(tmp_path: Path) -> 
         simulate_dataset(tmp_path / "used", TINY, n_stacks=3, seed=1)
     (tmp_path / "empty").mkdir()
     assert len(simulate_dataset(tmp_path / "empty", TINY, n_stacks=3, seed=1).stack_ids()) == 3
+
+
+def test_every_cell_has_a_row_that_says_where_and_at_which_position_it_is_in_focus(tmp_path: Path) -> None:
+    dataset = simulate_dataset(tmp_path / "yeast", TINY, n_stacks=3, seed=1)
+    with (dataset.folder / CELLS_FILE).open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["stack"] for row in rows} == set(dataset.stack_ids())
+    for stack in dataset.stack_ids():
+        floor = [row for row in rows if row["stack"] == stack and row["layer"] == "floor"]
+        if floor:
+            areas = [float(row["radius_um"]) ** 2 for row in floor]
+            middle_um = np.average([float(row["focus_z_um"]) for row in floor], weights=areas)
+            assert middle_um == pytest.approx(dataset.focus_z_um(stack), abs=0.01)
+
+
+def test_experiments_take_turns_and_go_to_the_parts_they_are_meant_for(tmp_path: Path) -> None:
+    experiments = [
+        Experiment("a", TINY, 2, "train"),
+        Experiment("b", TINY, 1, "test"),
+        Experiment("c", TINY, 4),
+    ]
+    dataset = simulate_experiments(tmp_path / "days", experiments, seed=1)
+    rows = dataset.split()
+    assert [row.experiment for row in rows] == ["a", "b", "c", "a", "c", "c", "c"]
+    assert {row.part for row in rows if row.experiment == "a"} == {"train"}
+    assert {row.part for row in rows if row.experiment == "b"} == {"test"}
+    assert {row.part for row in rows if row.experiment == "c"} == {"train", "validation", "test"}

@@ -1,17 +1,24 @@
-"""Datasets from the virtual microscope: many simulated z-stacks in a dataset folder."""
+"""Datasets from the virtual microscope: many simulated z-stacks in a dataset folder.
+
+Beside the stacks lies ``cells.csv`` (stack,kind,x_um,y_um,focus_z_um,radius_um,layer): where each cell is,
+and the stage position at which that cell is in focus.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import csv
+import io
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from parfocal.compute import run_tasks
 from parfocal.data.annotation import Annotation
 from parfocal.data.dataset import Dataset, DatasetSettings, ObjectiveRecord, refuse_used_folder
-from parfocal.data.split import split_by_stack
-from parfocal.data.whole_file import whole_folder
+from parfocal.data.split import SplitRow, split_by_stack
+from parfocal.data.whole_file import whole_folder, write_whole_text
 from parfocal.errors import InputError
 from parfocal.optics import SimulatedStack, VirtualMicroscope, check_device, simulate_stack
 
@@ -19,6 +26,36 @@ EXPERIMENTS = 5
 """The 2018 paper's stacks come from five experiments."""
 CREATED = "2018-03-16T00:00:00+00:00"
 """Date of simulated annotations: the same seed gives the same files."""
+CELLS_FILE = "cells.csv"
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Stacks taken in one go: the microscope as it was, and how many.
+
+    Attributes
+    ----------
+    name : str
+    settings : VirtualMicroscope
+    n_stacks : int
+    part : str or None
+        The part of the split that all of them go to; None leaves that to a split by stack.
+    """
+
+    name: str
+    settings: VirtualMicroscope
+    n_stacks: int
+    part: str | None = None
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """One stack to be made."""
+
+    stack: str
+    index: int
+    experiment: int
+    settings: VirtualMicroscope
 
 
 def simulate_dataset(
@@ -32,7 +69,7 @@ def simulate_dataset(
     device: str = "cpu",
     watch: Callable[[int, int], None] | None = None,
 ) -> Dataset:
-    """A dataset of simulated z-stacks, annotated with the truth and split by stack.
+    """A dataset of simulated z-stacks of five days, annotated with the truth and split by stack.
 
     Parameters
     ----------
@@ -60,34 +97,118 @@ def simulate_dataset(
     DatasetError
         If the folder holds something.
     """
-    if n_stacks < 3:
-        raise InputError(f"Expected at least 3 stacks, to train, validate and test; got {n_stacks}.")
+    experiments = [
+        Experiment(f"day{day + 1}", settings, len(range(day, n_stacks, EXPERIMENTS)))
+        for day in range(min(EXPERIMENTS, n_stacks))
+    ]
+    return simulate_experiments(
+        folder, experiments, seed=seed, workers=workers, scheduler=scheduler, device=device, watch=watch
+    )
+
+
+def simulate_experiments(
+    folder: Path,
+    experiments: Sequence[Experiment],
+    *,
+    seed: int,
+    workers: int = 1,
+    scheduler: str | None = None,
+    device: str = "cpu",
+    watch: Callable[[int, int], None] | None = None,
+) -> Dataset:
+    """A dataset of several experiments, each with settings of its own; taken in turns.
+
+    Parameters
+    ----------
+    folder : Path
+        Must not exist, or be empty. It appears whole at the end.
+    experiments : sequence of Experiment
+        Alike in objective, pixel size and z step. The first stacks hold equally many of each experiment, as
+        long as each has more.
+    seed, workers, scheduler, device, watch
+        See `simulate_dataset`.
+
+    Raises
+    ------
+    InputError, OutputError, DatasetError
+        See `simulate_dataset`.
+    """
+    plans = _in_turns(experiments)
+    if len(plans) < 3:
+        raise InputError(f"Expected at least 3 stacks, to train, validate and test; got {len(plans)}.")
     refuse_used_folder(folder)
     if scheduler is None:
         check_device(device)
-    days = [f"day{k % EXPERIMENTS + 1}" for k in range(n_stacks)]
-    ids = [f"{settings.name}-{k:04d}" for k in range(n_stacks)]
-    task = partial(_one_stack, settings=settings, seed=seed, device=device)
-    tasks = run_tasks(task, range(n_stacks), workers=workers, scheduler=scheduler)
+    task = partial(_one_stack, seed=seed, device=device)
+    tasks = run_tasks(task, plans, workers=workers, scheduler=scheduler)
     with closing(tasks), whole_folder(folder) as beside:
-        dataset = Dataset.create(beside, _dataset_settings(settings, days, name=folder.absolute().name))
-        annotations = {}
+        dataset = Dataset.create(beside, _dataset_settings(experiments, name=folder.absolute().name))
+        annotations, cells = {}, {}
         for done, (k, result) in enumerate(tasks, start=1):
-            dataset.write(ids[k], result.stack)
-            annotations[ids[k]] = Annotation(ids[k], result.focus_z_um, "simulation", CREATED)
+            stack = plans[k].stack
+            dataset.write(stack, result.stack)
+            annotations[stack] = Annotation(stack, result.focus_z_um, "simulation", CREATED)
+            cells[stack] = _cell_rows(stack, result)
             if watch:
-                watch(done, n_stacks)
+                watch(done, len(plans))
+        ids = [plan.stack for plan in plans]
         dataset.annotate(annotations[stack] for stack in ids)
-        dataset.write_split(split_by_stack(list(zip(ids, days, strict=True)), seed=seed))
+        dataset.write_split(_split(plans, experiments, seed=seed))
+        write_whole_text(beside / CELLS_FILE, _cells_text(row for stack in ids for row in cells[stack]))
     return Dataset.open(folder)
 
 
-def _one_stack(index: int, *, settings: VirtualMicroscope, seed: int, device: str) -> SimulatedStack:
-    experiment = index % EXPERIMENTS
-    return simulate_stack(settings, seed=seed, index=index, experiment=experiment, device=device)
+def _in_turns(experiments: Sequence[Experiment]) -> list[_Plan]:
+    turns = [(turn, day) for day, one in enumerate(experiments) for turn in range(one.n_stacks)]
+    return [
+        _Plan(f"{experiments[day].settings.name}-{index:04d}", index, day, experiments[day].settings)
+        for index, (_, day) in enumerate(sorted(turns))
+    ]
 
 
-def _dataset_settings(settings: VirtualMicroscope, days: list[str], *, name: str) -> DatasetSettings:
+def _split(plans: Sequence[_Plan], experiments: Sequence[Experiment], *, seed: int) -> list[SplitRow]:
+    rows = {
+        plan.stack: SplitRow(plan.stack, experiments[plan.experiment].name, part)
+        for plan in plans
+        if (part := experiments[plan.experiment].part)
+    }
+    others = [(plan.stack, experiments[plan.experiment].name) for plan in plans if plan.stack not in rows]
+    rows |= {row.stack: row for row in split_by_stack(others, seed=seed)} if others else {}
+    return [rows[plan.stack] for plan in plans]
+
+
+def _one_stack(plan: _Plan, *, seed: int, device: str) -> SimulatedStack:
+    return simulate_stack(
+        plan.settings, seed=seed, index=plan.index, experiment=plan.experiment, device=device
+    )
+
+
+def _cell_rows(stack: str, result: SimulatedStack) -> list[tuple[str | float, ...]]:
+    deeper = result.settings.objective.immersion_index / result.scene.medium_index
+    return [
+        (
+            stack,
+            cell.kind,
+            round(cell.x_um, 3),
+            round(cell.y_um, 3),
+            round(result.focus_z_um + (cell.height_um - result.scene.focus_height_um) * deeper, 3),
+            round(cell.radius_um, 3),
+            cell.layer,
+        )
+        for cell in result.scene.cells
+    ]
+
+
+def _cells_text(rows: Iterable[tuple[str | float, ...]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("stack", "kind", "x_um", "y_um", "focus_z_um", "radius_um", "layer"))
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _dataset_settings(experiments: Sequence[Experiment], *, name: str) -> DatasetSettings:
+    settings = experiments[0].settings
     objective = settings.objective
     return DatasetSettings(
         name=name,
@@ -100,5 +221,5 @@ def _dataset_settings(settings: VirtualMicroscope, days: list[str], *, name: str
         wavelength_um=settings.spectrum.centre_um,
         modality=settings.modality,
         z_step_um=settings.scan.step_um,
-        experiments=tuple(sorted(set(days))),
+        experiments=tuple(sorted({experiment.name for experiment in experiments})),
     )

@@ -84,7 +84,8 @@ def test_focus_network_takes_any_size_and_weighs_its_tiles(n_y: int, n_x: int, n
     with torch.inference_mode():
         frames = grey_frames(n, 1, n_y, n_x)
         assert network(frames).shape == (n, 7)
-        logits, weights = network.tiles(frames)
+        outputs = network.outputs(frames)
+        logits, weights = outputs["tile_logits"], outputs["tile_weights"]
     assert logits.shape == (n, 7, *weights.shape[-2:])
     assert torch.all(weights >= 0)
     torch.testing.assert_close(weights.sum(dim=(-2, -1)), torch.ones(n, 1))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import beta
 
-from parfocal.optics.bodies import Capsule, Cylinder, Ellipsoid, Mound, Spindle
+from parfocal.optics.bodies import Capsule, Cylinder, Ellipsoid, Mound, Raised, Spindle
 
 DELTA = 0.05
 YAW, PITCH = 0.7, 0.4
@@ -29,6 +29,7 @@ BODIES = {
     "spindle": SPINDLE,
     "straight spindle": Spindle((0.0, 0.0, 3.0), 6.0, 2.0, 0.0, DELTA),
     "mound": MOUND,
+    "raised mound": Raised(MOUND, 1.25),
 }
 
 
@@ -62,6 +63,7 @@ VOLUMES_UM3 = {
     "spindle": spindle_volume(SPINDLE),
     "straight spindle": np.pi * 2.0**2 * 6.0 * 16 / 15,
     "mound": mound_volume(MOUND),
+    "raised mound": mound_volume(MOUND),
 }
 SHADOWS_UM2 = {
     "ball": np.pi * 1.5**2,
@@ -78,6 +80,8 @@ SHADOWS_UM2 = {
 def is_inside(body, points):
     """Whether points (..., 3) lie inside, by the definition of each body rather than by its cuts."""
     match body:
+        case Raised():
+            return is_inside(body.body, points - np.array([0.0, 0.0, body.by_um]))
         case Ellipsoid():
             away = points - body.centre_um
             return np.einsum("...i,ij,...j", away, body.shape, away) < 1
@@ -174,3 +178,11 @@ def test_an_index_is_all_that_changes_with_the_index():
     x, y, _ = lines_through(MOUND, 20)
     absorbing = replace(MOUND, delta_index=0.02 + 0.003j)
     np.testing.assert_array_equal(absorbing.vertical_cut(x, y), MOUND.vertical_cut(x, y))
+
+
+def test_a_raised_body_is_the_same_body_higher_up():
+    x, y, _ = lines_through(MOUND, 20)
+    low, high = MOUND.vertical_cut(x, y)
+    raised_low, raised_high = Raised(MOUND, 0.75).vertical_cut(x, y)
+    np.testing.assert_allclose(raised_low, low + 0.75)
+    np.testing.assert_allclose(raised_high, high + 0.75)

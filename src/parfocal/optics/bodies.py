@@ -350,3 +350,39 @@ class Mound:
         dome = np.maximum(1 - q**2, 0) ** self.steepness
         height: Array = np.maximum(self.brim_um * (1 - q**8) + (self.peak_um - self.brim_um) * dome, 0)
         return height
+
+
+@dataclass(frozen=True, eq=False)
+class Raised:
+    """A body lifted by some height.
+
+    Examples
+    --------
+    >>> ball = Raised(Ellipsoid.ball((0.0, 0.0, 2.0), 1.5, 0.05), by_um=0.5)
+    >>> [float(h) for h in ball.vertical_cut(np.array(0.0), np.array(0.0))]
+    [1.0, 4.0]
+    """
+
+    body: Body
+    by_um: float
+
+    @property
+    def delta_index(self) -> complex:
+        """Index added inside."""
+        return self.body.delta_index
+
+    @property
+    def centre_um(self) -> Array:
+        """Middle of the upright box around the body, shape (3,)."""
+        raised: Array = self.body.centre_um + np.array([0.0, 0.0, self.by_um])
+        return raised
+
+    @property
+    def reach_um(self) -> Array:
+        """Half the sides of the upright box around the body, shape (3,)."""
+        return self.body.reach_um
+
+    def vertical_cut(self, x_um: Array, y_um: Array) -> Segment:
+        """Lowest and highest height on vertical lines; equal where a line misses the body."""
+        low_um, high_um = self.body.vertical_cut(x_um, y_um)
+        return low_um + self.by_um, high_um + self.by_um

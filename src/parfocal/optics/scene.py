@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from parfocal.optics.bodies import Body
+from parfocal.optics.bodies import Body, Raised
 
 Layer = Literal["floor", "ceiling", "between"]
 
@@ -101,3 +101,37 @@ def focus_height_um(cells: Iterable[Cell], *, otherwise_um: float) -> float:
     if not chosen:
         return otherwise_um
     return float(np.average([c.height_um for c in chosen], weights=[c.radius_um**2 for c in chosen]))
+
+
+def tilted(scene: Scene, *, tilt_mrad: float, towards_deg: float) -> Scene:
+    """A scene on a slope; its lowest corner stays where it is.
+
+    Parameters
+    ----------
+    scene : Scene
+    tilt_mrad : float
+    towards_deg : float
+        Where it rises: 0 along x, 90 along y.
+
+    Notes
+    -----
+    Bodies are lifted, not turned: slopes are small. The height in focus rises as the cells on the floor do.
+    """
+    if tilt_mrad == 0:
+        return scene
+    slope = 1e-3 * tilt_mrad * np.array([np.cos(np.radians(towards_deg)), np.sin(np.radians(towards_deg))])
+    corners_um = np.array([(x, y) for x in (0.0, scene.field_yx_um[1]) for y in (0.0, scene.field_yx_um[0])])
+    lowest_um, highest_um = (corners_um @ slope).min(), (corners_um @ slope).max()
+
+    def lift_um(x_um: float, y_um: float) -> float:
+        return float(np.array([x_um, y_um]) @ slope - lowest_um)
+
+    middle_um = lift_um(scene.field_yx_um[1] / 2, scene.field_yx_um[0] / 2)
+    cells = tuple(replace(c, height_um=c.height_um + lift_um(c.x_um, c.y_um)) for c in scene.cells)
+    return replace(
+        scene,
+        height_um=scene.height_um + float(highest_um - lowest_um),
+        bodies=tuple(Raised(body, lift_um(*body.centre_um[:2])) for body in scene.bodies),
+        cells=cells,
+        focus_height_um=focus_height_um(cells, otherwise_um=scene.focus_height_um + middle_um),
+    )

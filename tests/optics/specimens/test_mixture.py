@@ -103,3 +103,20 @@ def test_a_kind_tells_settings_apart():
 def test_a_specimen_larger_than_the_field_is_refused():
     with pytest.raises(InputError, match="wider than the largest adherent, 60 um, got 61 x 40 um"):
         mixture((AdherentSettings(),), field_yx_um=(61.0, 40.0))
+
+
+def test_a_tilted_chamber_raises_each_cell_by_where_it_lies():
+    level, sloped = (
+        mixture(chamber=LOW_CHAMBER.replace(tilt_mrad=tilt, tilt_towards_deg=90.0)) for tilt in (0.0, 10.0)
+    )
+    x_um, y_um, height_um = level.cells_xyh_um.T
+    np.testing.assert_allclose(sloped.cells_xyh_um[:, 2], height_um + 0.01 * y_um)
+    np.testing.assert_array_equal(sloped.cells_xyh_um[:, :2].T, [x_um, y_um])
+    assert sloped.height_um == pytest.approx(level.height_um + 0.01 * FIELD_YX_UM[0])
+    assert level.focus_height_um < sloped.focus_height_um < level.focus_height_um + 0.61
+
+
+def test_a_tilted_chamber_has_nothing_below_its_floor():
+    sloped = mixture(chamber=LOW_CHAMBER.replace(tilt_mrad=20.0, tilt_towards_deg=200.0))
+    lowest_um = [body.centre_um[2] - body.reach_um[2] for body in sloped.bodies]
+    assert min(lowest_um) > -0.45  # scratches reach into the glass

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from parfocal.errors import InputError
 from parfocal.optics.chamber import ChamberSettings
-from parfocal.optics.scene import Scene, focus_height_um
+from parfocal.optics.scene import Scene, focus_height_um, tilted
 from parfocal.optics.specimens.adherent import AdherentSettings, adherent_population
 from parfocal.optics.specimens.beads import BeadSettings, bead_population
 from parfocal.optics.specimens.debris import DebrisSettings, debris_population
@@ -80,7 +80,7 @@ def scene_of(
     ]
     cells = tuple(cell for population in populations for cell in population.cells)
     resting_um = [s.resting_height_um for s in specimens if not isinstance(s, DebrisSettings)]
-    return Scene(
+    level = Scene(
         field_yx_um=field_yx_um,
         height_um=chamber.height_um,
         medium_index=chamber.medium_index,
@@ -88,6 +88,7 @@ def scene_of(
         cells=cells,
         focus_height_um=focus_height_um(cells, otherwise_um=resting_um[0] if resting_um else 0.0),
     )
+    return tilted(level, tilt_mrad=chamber.tilt_mrad, towards_deg=chamber.tilt_towards_deg)
 
 
 def _check_size(specimens: tuple[SpecimenSettings, ...], field_yx_um: tuple[float, float]) -> None:
