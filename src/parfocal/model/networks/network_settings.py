@@ -8,22 +8,32 @@ from pydantic import Field
 
 from parfocal.settings import Settings
 
+Architecture = Literal["focus", "wei2018", "small", "mobilenet_v3", "spectral"]
+_SMALLEST_PX = {"small": 32, "mobilenet_v3": 32, "spectral": 64}
+
 
 class NetworkSettings(Settings):
     """Which network, and how large.
 
-    `input_px`, the side of the square input, is fixed for ``wei2018``; ``focus`` takes any size from
+    `input_px`, the side of the square input, is fixed for ``wei2018``; the others take any size from
     `smallest_px` up. `widths` and `blocks` belong to ``focus``: channels and residual blocks of each stage,
     each stage at half the resolution of the one before.
     """
 
-    architecture: Literal["focus", "wei2018"] = "focus"
+    architecture: Architecture = "focus"
     input_px: Annotated[int, Field(ge=50)] = 250
     literal_initialisation: bool = False
     widths: tuple[int, ...] = (16, 32, 64, 128)
     blocks: tuple[int, ...] = (0, 1, 2, 2)
 
     @property
+    def takes_any_size(self) -> bool:
+        """Whether frames may be larger than the smallest."""
+        return self.architecture != "wei2018"
+
+    @property
     def smallest_px(self) -> int:
         """Side of the smallest frame that the network takes."""
-        return self.input_px if self.architecture == "wei2018" else 2 ** (len(self.widths) + 1)
+        if self.architecture == "wei2018":
+            return self.input_px
+        return _SMALLEST_PX.get(self.architecture, 2 ** (len(self.widths) + 1))
