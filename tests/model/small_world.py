@@ -73,7 +73,10 @@ def stack_of(seed: int, *, n_planes: int = 11, side_px: int = SIDE_PX) -> tuple[
 
 
 def dataset_at(
-    folder: Path, *, parts: tuple[str, ...] = ("train",) * 5 + ("validation",) * 2 + ("test",)
+    folder: Path,
+    *,
+    parts: tuple[str, ...] = ("train",) * 5 + ("validation",) * 2 + ("test",),
+    side_px: int = SIDE_PX,
 ) -> Dataset:
     """An annotated dataset with one stack for each of the given parts."""
     objective = ObjectiveRecord(numerical_aperture=0.9, magnification=20, immersion_index=1.0)
@@ -82,7 +85,7 @@ def dataset_at(
     )
     dataset = Dataset.create(folder, settings)
     for seed in range(len(parts)):
-        stack, focus_z_um = stack_of(seed)
+        stack, focus_z_um = stack_of(seed, side_px=side_px)
         dataset.write(f"s{seed}", stack)
         dataset.annotate([Annotation(f"s{seed}", focus_z_um, "ann", "2018-07-01T12:00:00+00:00")])
     dataset.write_split([SplitRow(f"s{seed}", "day1", part) for seed, part in enumerate(parts)])

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from small_world import RECIPE, WEI, fresh_model, stack_of
 
 from parfocal.model import FocusEstimator, build_network, load_model
+from parfocal.model.backends import InferenceSettings
 from parfocal.model.calibration import Predictions, calibrate, conformal_scale, predict_stacks
 
 
@@ -50,7 +51,8 @@ def test_predictions_tell_their_error() -> None:
 
 def test_predictions_are_what_the_estimator_says(model_path: Path) -> None:
     header, arrays = load_model(model_path)
-    estimator = FocusEstimator(header, arrays, fingerprint="0")
+    exact = InferenceSettings(backend="torch")
+    estimator = FocusEstimator(header, arrays, fingerprint="0", inference=exact)
     stack, focus_z_um = stack_of(50)
     predictions = predict_stacks(_network_of(model_path), [(stack, focus_z_um)], header.recipe)
     np.testing.assert_allclose(predictions.actual_um, stack.defocus_um(focus_z_um))

@@ -27,14 +27,16 @@ def a_run(seed: int) -> TrainingRun:
 
 def test_a_run_is_taken_up_with_all_its_numbers(tmp_path: Path) -> None:
     run, other = a_run(1), a_run(2)
+    run.waited_s, hasty = 0.5, RECIPE.training.replace(patience=1)
     run.count(2.5, seconds=3.5)
-    run.keep_if_best(0.7)
+    run.validated(0.7, hasty)
     run.count(1.5, seconds=4.5)
-    run.keep_if_best(0.9)
+    run.validated(0.9, hasty)
     save_checkpoint(tmp_path / "c.pt", run, recipe=RECIPE, data_fingerprint="1")
     load_checkpoint(tmp_path / "c.pt", other, recipe=RECIPE, data_fingerprint="1")
     assert (other.step, other.seconds, other.loss) == (2, 4.5, run.loss)
-    assert (other.validation_mae_um, other.best_mae_um) == (0.9, 0.7)
+    assert (other.errors_um, other.best_mae_um) == ([0.7, 0.9], 0.7)
+    assert (other.waited_s, other.settled_at) == (0.5, (2, 4.5))
     for name, values in run.network.state_dict().items():
         assert torch.equal(values, other.network.state_dict()[name])
         assert torch.equal(run.best_weights[name], other.best_weights[name])

@@ -180,6 +180,26 @@ def test_the_2018_network_looks_at_the_centre_of_a_larger_frame() -> None:
         estimator.estimate(frame[:49], pixel_size_um=PIXEL_UM)
 
 
+def test_a_field_is_the_centre_of_the_frame(model_path: Any) -> None:
+    frame = frame_at(2.0, seed=200, side_px=140)
+    estimator = FocusEstimator.load(model_path, field_um=40.0)
+    cut = estimator.estimate(frame[30:110, 30:110], pixel_size_um=PIXEL_UM)
+    assert estimator.estimate(frame, pixel_size_um=PIXEL_UM).defocus_um == cut.defocus_um
+    with pytest.raises(ModelError, match=r"field above 0 um, got 0"):
+        FocusEstimator.load(model_path, field_um=0.0)
+
+
+@pytest.mark.parametrize("backend", ["torch", "openvino"])
+def test_a_camera_of_8_or_16_bits_or_floats_gives_the_same_answer(backend: Any, model_path: Any) -> None:
+    estimator = FocusEstimator.load(model_path, rescale=True, backend=backend)
+    grey = (np.kron(frame_at(2.0, seed=200), np.ones((2, 2))) / 20).astype(np.uint8)
+    answers = [
+        estimator.estimate(grey.astype(dtype), pixel_size_um=PIXEL_UM / 2).defocus_um
+        for dtype in (np.uint8, np.uint16, np.float32)
+    ]
+    assert answers[0] == answers[1] == answers[2]
+
+
 def test_the_fingerprint_changes_with_the_model(tmp_path: Any) -> None:
     header, arrays = fresh_model()
     marks = []

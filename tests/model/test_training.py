@@ -16,7 +16,7 @@ from tensorboard.backend.event_processing.event_file_loader import EventFileLoad
 from parfocal.data import Annotation, Dataset
 from parfocal.errors import DatasetError, InputError, OutputError, SettingsError
 from parfocal.model import Recipe, TrainingProgress, load_model, save_model, train
-from parfocal.model.training import CHECKPOINT
+from parfocal.model.training_job import CHECKPOINT
 
 SHORT = retimed(RECIPE, steps=8, batch_size=4, validate_every=3)
 SHORT_WEI = retimed(WEI, steps=8, batch_size=4, validate_every=3, learning_rate=1e-3)
@@ -175,6 +175,74 @@ def test_the_model_has_the_weights_that_were_best_on_validation(spots: Dataset, 
     header = train(spots, out=tmp_path / "m.safetensors", recipe=recipe, watch=watch)
     assert min(errors) < errors[-1]
     assert header.metrics["mae_um"] == pytest.approx(min(errors), rel=1e-5)
+
+
+def test_frames_beyond_the_memory_allowed_give_the_same_weights(spots: Dataset, tmp_path: Path) -> None:
+    some_gib = 3 * dataset_stack_bytes(spots) / 2**30
+    for name, memory_gib in (("all", 1.0), ("some", some_gib), ("none", 1e-9)):
+        out = tmp_path / f"{name}.safetensors"
+        train(spots, out=out, recipe=SHORT, memory_gib=memory_gib)
+        assert_same_model(tmp_path / "all.safetensors", out)
+
+
+def dataset_stack_bytes(dataset: Dataset) -> int:
+    return dataset.read(dataset.stack_ids()[0]).frames_zyx.nbytes
+
+
+# Much too fast to get better, so that it settles as soon as it may.
+RESTLESS = retimed(
+    RECIPE, steps=60, batch_size=4, validate_every=2, patience=2, cool_down=0.5, learning_rate=0.3
+)
+
+
+def test_a_run_that_has_settled_goes_to_its_end_fast(spots: Dataset, tmp_path: Path) -> None:
+    seen: list[TrainingProgress] = []
+    header = train(spots, out=tmp_path / "m.safetensors", recipe=RESTLESS, watch=seen.append)
+    settled = [moment.is_settled for moment in seen].index(True) + 1
+    assert settled % 2 == 0 and settled >= 2 * 2 * 2
+    assert header.steps == len(seen) == pytest.approx(1.5 * settled, abs=1)
+    assert seen[settled - 1].fraction == pytest.approx(1 / 1.5)
+    assert seen[settled - 2].fraction == (settled - 1) / 60
+
+
+@pytest.mark.parametrize("changes", [{"patience": None}, {"decay": "none"}], ids=["no patience", "no decay"])
+def test_a_run_without_patience_or_decay_follows_its_plan(
+    changes: dict[str, None], spots: Dataset, tmp_path: Path
+) -> None:
+    recipe = retimed(RESTLESS, steps=20, learning_rate=0.03, **changes)
+    assert train(spots, out=tmp_path / "m.safetensors", recipe=recipe).steps == 20
+
+
+# After steps 3, 4 and 5, each of which is counted 5 s after the one before; the first at once.
+@pytest.mark.parametrize(
+    ("steps", "expected_s"),
+    [
+        pytest.param(6, [10.0, 7.5, 4.0], id="steps come first"),
+        pytest.param(100, [35.0, 30.0, 25.0], id="minutes come first"),
+    ],
+)
+def test_the_expected_end_follows_from_steps_and_from_minutes(
+    steps: int, expected_s: list[float], spots: Dataset, tmp_path: Path
+) -> None:
+    now_s = [0.0]
+    seen: list[TrainingProgress] = []
+
+    def watch(progress: TrainingProgress) -> None:
+        now_s[0] += 5.0
+        seen.append(progress)
+
+    recipe = retimed(SHORT, steps=steps, minutes=45 / 60)
+    train(spots, out=tmp_path / "m.safetensors", recipe=recipe, watch=watch, clock=lambda: now_s[0])
+    assert [moment.left_s for moment in seen[2:5]] == pytest.approx(expected_s)
+
+
+def test_the_log_tells_how_long_the_run_waited_for_data(spots: Dataset, tmp_path: Path) -> None:
+    seen: list[TrainingProgress] = []
+    train(spots, out=tmp_path / "m.safetensors", recipe=retimed(SHORT, steps=10), watch=seen.append)
+    with (tmp_path / "m.training" / "csv" / "version_0" / "metrics.csv").open(newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert float(row["waiting"]) == pytest.approx(seen[-1].waiting)
+    assert 0 < seen[-1].waiting < 1
 
 
 def test_the_logs_hold_the_loss(spots: Dataset, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +16,9 @@ if TYPE_CHECKING:
     from parfocal.model import Recipe, TrainingProgress
     from parfocal.model.estimate_images import ImageEstimate
     from parfocal.zstack import ZStack
+
+WAITING = 0.05
+"""A training that waits for data more of its time than this says so."""
 
 
 def train(
@@ -30,61 +35,87 @@ def train(
     threads: Annotated[
         int | None, typer.Option(min=1, help="By default one: more help only where nothing else runs.")
     ] = None,
+    devices: Annotated[
+        int, typer.Option(min=1, help="Devices of each machine: GPUs, or processes where there is none.")
+    ] = 1,
+    nodes: Annotated[int, typer.Option(min=1, help="Machines; each runs this command.")] = 1,
+    memory: Annotated[
+        float,
+        typer.Option(parser=positive, metavar="GIB", help="Images to hold; more lie on disk meanwhile."),
+    ] = 4.0,
 ) -> None:
-    """A focus model from a dataset. Ctrl-C keeps a checkpoint, from which --resume goes on."""
+    """A focus model from a dataset. Ctrl-C keeps a checkpoint, from which --resume goes on.
+
+    Ends before its plan of steps and minutes when the error on the validation stacks has settled.
+    """
     from parfocal.data import Dataset
     from parfocal.model import load_recipe, use_threads
     from parfocal.model import train as train_model
+    from parfocal.model.placement import is_leader
 
     if threads is not None:
         use_threads(threads)
 
     changes = {"steps": steps, "minutes": minutes, "seed": seed}
     named = None if recipe is None else load_recipe(recipe)
-    stepped = False
+    last: TrainingProgress | None = None
 
     def watch(at: TrainingProgress) -> None:
-        nonlocal stepped
-        stepped = True
-        tell("train", at.fraction, _words(at))
+        nonlocal last
+        last = at
+        if is_leader():
+            tell("train", at.fraction, _words(at, now=datetime.now()))
 
     try:
         with progress() as tell:
             header = train_model(
                 Dataset.open(dataset),
                 out=out,
-                recipe=lambda stacks: _told_recipe(named, stacks, changes),
+                recipe=partial(_told_recipe, named, changes),
                 init=init,
                 resume=resume,
+                devices=devices,
+                nodes=nodes,
+                memory_gib=memory,
                 watch=watch,
             )
     except KeyboardInterrupt:
-        if stepped:
+        if last:
             note("Stopped. A checkpoint is kept; go on with the same command and --resume.")
         raise
+    if not is_leader():
+        return
     if header.calibrated_on == "train":
         note("No validation stacks: the intervals were measured on training stacks and are too narrow.")
-    say(f"{out}: mean error {header.metrics['mae_um']:.3f} um on the {header.calibrated_on} stacks")
+    waited = f"; waited for data {last.waiting:.0%} of the time" if last and last.waiting > WAITING else ""
+    error_um = header.metrics["mae_um"]
+    say(f"{out}: mean error {error_um:.3f} um on the {header.calibrated_on} stacks{waited}")
 
 
-def _words(at: TrainingProgress) -> str:
-    words = f"step {at.step}, loss {at.loss:.2f}"
-    return words if at.validation_mae_um is None else f"{words}, error {at.validation_mae_um:.2f} um"
+def _words(at: TrainingProgress, *, now: datetime) -> str:
+    words = [f"step {at.step}", f"loss {at.loss:.2f}"]
+    if at.validation_mae_um is not None:
+        words.append(f"error {at.validation_mae_um:.2f} um{', settled' if at.is_settled else ''}")
+    # Not seconds left: where a bar is shown, it counts them.
+    day = "%H:%M" if at.left_s < 12 * 3600 else "%a %H:%M"
+    return ", ".join([*words, f"ends at {now + timedelta(seconds=at.left_s):{day}}"])
 
 
-def _told_recipe(named: Recipe | None, stacks: list[tuple[ZStack, float]], changes: dict[str, Any]) -> Recipe:
+def _told_recipe(named: Recipe | None, changes: dict[str, Any], stacks: list[tuple[ZStack, float]]) -> Recipe:
     """The recipe of a training, after saying what network it makes."""
     from parfocal.model import build_network, count_parameters, default_recipe
+    from parfocal.model.placement import is_leader
 
     recipe = named or default_recipe(stacks)
     given = {key: value for key, value in changes.items() if value is not None}
     recipe = recipe.replace(training=recipe.training.replace(**given))
     network = build_network(recipe.network, n_bins=recipe.bins.count)
-    say(
-        f"{recipe.network.architecture}: {count_parameters(network):,} parameters, "
-        f"{recipe.bins.count} bins of {recipe.bins.width_um:g} um, "
-        f"pixels of {recipe.sampling.pixel_size_um:g} um"
-    )
+    if is_leader():
+        say(
+            f"{recipe.network.architecture}: {count_parameters(network):,} parameters, "
+            f"{recipe.bins.count} bins of {recipe.bins.width_um:g} um, "
+            f"pixels of {recipe.sampling.pixel_size_um:g} um"
+        )
     return recipe
 
 

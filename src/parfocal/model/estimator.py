@@ -5,28 +5,31 @@ from __future__ import annotations
 import hashlib
 import math
 import time
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
 
 from parfocal.errors import ModelError
 from parfocal.estimate import FocusEstimate
+from parfocal.model.backends import Backend, InferenceSettings, open_backend
 from parfocal.model.bins import BinSettings
 from parfocal.model.familiarity import Familiarity
 from parfocal.model.model_file import ModelHeader, load_model
-from parfocal.model.networks import build_network
-from parfocal.model.working_frame import working_frame
+from parfocal.model.networks import Network, build_network
+from parfocal.model.working_frame import field_of, working_frame
 
 PIXEL_TOLERANCE = 0.03
 """An 8 % error of the pixel size changes the answer by 10 to 40 %, so little is tolerated."""
 LAYER_MASS = 0.2
 """A peak of the distribution with less than this probability is no layer of its own."""
 ACCEPT_ABOVE = 0.5
+CLIPPING_ROWS = 64
+"""So many rows tell the clipped fraction of a frame; to count in all of them takes milliseconds."""
 
 
 class FocusEstimator:
@@ -41,6 +44,13 @@ class FocusEstimator:
         Identifies the model in records.
     rescale : bool
         Whether to take frames of another pixel size than the model was made for.
+    field_um : float, optional
+        Look only at the centre of each frame, a square of this side (or what the frame has of it); the whole
+        frame if not given. The 2018 network has a field of its own.
+    inference : InferenceSettings
+        What runs the network.
+    calibration_frames : sequence of arrays, each of shape (Y, X)
+        For int8: some 30 camera frames of the model's pixel size, over the whole range of defocus.
 
     Examples
     --------
@@ -56,23 +66,37 @@ class FocusEstimator:
         *,
         fingerprint: str,
         rescale: bool = False,
+        field_um: float | None = None,
+        inference: InferenceSettings | None = None,
+        calibration_frames: Sequence[NDArray[Any]] = (),
     ) -> None:
+        if field_um is not None and not 0 < field_um < math.inf:
+            raise ModelError(f"Expected a field above 0 um, got {field_um}.")
         self.header = header
         self._fingerprint = fingerprint
         self._rescale = rescale
-        weights = {k.removeprefix("network."): v for k, v in arrays.items() if k.startswith("network.")}
-        network = build_network(header.network, n_bins=header.bins.count)
-        network.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
-        self._network: nn.Module = network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._familiarity = Familiarity(
-            arrays["familiarity.means"],
-            arrays["familiarity.whitening"],
-            header.usual_distance,
-            header.usual_clipping,
+        self._field_um = field_um
+        network, self._familiarity = _learned(header, arrays)
+        pixel_um = header.camera_pixel_size_um
+        self._backend = open_backend(
+            network,
+            header.network,
+            inference or InferenceSettings(),
+            calibration_frames=[self._prepare(f, pixel_size_um=pixel_um)[1] for f in calibration_frames],
         )
 
     @classmethod
-    def load(cls, path: str | Path, *, rescale: bool = False) -> FocusEstimator:
+    def load(
+        cls,
+        path: str | Path,
+        *,
+        rescale: bool = False,
+        field_um: float | None = None,
+        backend: Literal["auto", "torch", "openvino"] = "auto",
+        precision: Literal["auto", "fp32", "bf16", "int8"] = "auto",
+        threads: int = 2,
+        calibration_frames: Sequence[NDArray[Any]] = (),
+    ) -> FocusEstimator:
         """A model from its file.
 
         Parameters
@@ -80,26 +104,47 @@ class FocusEstimator:
         path : str or Path
         rescale : bool
             Whether to take frames of another pixel size than the model was made for.
+        field_um : float, optional
+            Look only at the centre of each frame, a square of this side; the whole frame if not given.
+        backend, precision, threads
+            What runs the network, see `InferenceSettings`.
+        calibration_frames : sequence of arrays, each of shape (Y, X)
+            For int8, see the class.
 
         Raises
         ------
         ModelError
             If the file is missing, is no model, or its weights are not those of the network that it names.
+        SettingsError
+            If there is no such back end or precision, it is not installed, or it cannot take the network.
         """
+        inference = InferenceSettings.parse(
+            {"backend": backend, "precision": precision, "threads": threads}, source="FocusEstimator.load"
+        )
         header, arrays = load_model(Path(path))
         fingerprint = hashlib.sha256(Path(path).read_bytes()).hexdigest()[:12]
         try:
-            return cls(header, arrays, fingerprint=fingerprint, rescale=rescale)
-        except (KeyError, RuntimeError) as error:
-            raise ModelError(
-                f"{path}: its weights do not fit the network that its header names. "
-                f"It was made by parfocal {header.package_version}; train again."
-            ) from error
+            return cls(
+                header,
+                arrays,
+                fingerprint=fingerprint,
+                rescale=rescale,
+                field_um=field_um,
+                inference=inference,
+                calibration_frames=calibration_frames,
+            )
+        except ModelError as error:
+            raise ModelError(f"{path}: {error}") from error
 
     @property
     def fingerprint(self) -> str:
         """The first 12 digits of the model file's SHA-256."""
         return self._fingerprint
+
+    @property
+    def backend(self) -> Backend:
+        """What runs the network."""
+        return self._backend
 
     @property
     def z_range_um(self) -> tuple[float, float]:
@@ -123,12 +168,16 @@ class FocusEstimator:
             or its pixel size is not the model's.
         """
         started = time.perf_counter()
-        frame = self._prepare(frame_yx, pixel_size_um=pixel_size_um)
-        with torch.inference_mode():
-            logits = self._network(frame[None, None])[0].double()
-        probabilities = torch.softmax(logits, dim=0).numpy()
-        familiar = 0.0 if self._familiarity.is_clipped(frame_yx) else self._familiarity.score(frame)
+        field, frame = self._prepare(frame_yx, pixel_size_um=pixel_size_um)
+        outputs = self._backend.run(frame[None, None])
+        probabilities = _softmax(outputs["logits"][0])
+        familiar = self._familiar(field, frame)
         return self._answer(probabilities, familiar, latency_ms=1e3 * (time.perf_counter() - started))
+
+    def _familiar(self, field: NDArray[Any], frame: NDArray[np.float32]) -> float:
+        if self._familiarity.is_clipped(field[:: max(len(field) // CLIPPING_ROWS, 1)]):
+            return 0.0
+        return self._familiarity.score(torch.from_numpy(frame))
 
     def _answer(
         self, probabilities: NDArray[np.float64], familiar: float, *, latency_ms: float
@@ -149,18 +198,25 @@ class FocusEstimator:
             latency_ms=latency_ms,
         )
 
-    def _prepare(self, frame_yx: NDArray[Any], *, pixel_size_um: float) -> Tensor:
+    def _prepare(
+        self, frame_yx: NDArray[Any], *, pixel_size_um: float
+    ) -> tuple[NDArray[Any], NDArray[np.float32]]:
+        """The part of a frame that counts, in camera pixels, and the same at the working pixel."""
         frame = np.asarray(frame_yx)
         if frame.ndim != 2:
             raise ModelError(f"Expected one grey frame of shape (Y, X), got shape {frame.shape}.")
         if frame.dtype not in (np.uint8, np.uint16, np.float32):
             raise ModelError(f"Expected a frame of uint8, uint16 or float32, got {frame.dtype}.")
-        if frame.dtype == np.float32 and not np.isfinite(frame).all():
-            raise ModelError("Expected finite grey values; the frame holds some that are not a number.")
         self._check_pixel_size(pixel_size_um)
         pixel_um = pixel_size_um if self._rescale else self.header.camera_pixel_size_um
         scale = self.header.working_pixel_size_um / pixel_um
-        return working_frame(frame, scale=scale, network=self.header.network)
+        field_px = None if self._field_um is None else max(round(self._field_um / pixel_um), 1)
+        field = field_of(frame, scale=scale, network=self.header.network, field_px=field_px)
+        working = working_frame(field, scale=scale, network=self.header.network).numpy()
+        # What is not finite stays so through means, and here there are fewer pixels to look at.
+        if frame.dtype == np.float32 and not np.isfinite(working).all():
+            raise ModelError("Expected finite grey values; the frame holds some that are not a number.")
+        return field, working
 
     def _check_pixel_size(self, pixel_size_um: float) -> None:
         if not 0 < pixel_size_um < math.inf:
@@ -176,6 +232,27 @@ class FocusEstimator:
                 f"Expected pixels of {coarsest:g} um or finer, got {pixel_size_um:g} um: "
                 "coarser pixels lack the detail that this model reads."
             )
+
+
+def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
+    powers = np.exp(logits.astype(np.float64) - logits.max())
+    probabilities: NDArray[np.float64] = powers / powers.sum()
+    return probabilities
+
+
+def _learned(header: ModelHeader, arrays: dict[str, NDArray[Any]]) -> tuple[Network, Familiarity]:
+    """What a model file holds beside its header."""
+    weights = {k.removeprefix("network."): v for k, v in arrays.items() if k.startswith("network.")}
+    network = build_network(header.network, n_bins=header.bins.count)
+    try:
+        network.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
+        means, whitening = arrays["familiarity.means"], arrays["familiarity.whitening"]
+    except (KeyError, RuntimeError) as error:
+        raise ModelError(
+            f"its weights do not fit the network that its header names. "
+            f"It was made by parfocal {header.package_version}; train again."
+        ) from error
+    return network, Familiarity(means, whitening, header.usual_distance, header.usual_clipping)
 
 
 def answer(probabilities: NDArray[np.float64], bins: BinSettings, *, how: str) -> tuple[float, float]:

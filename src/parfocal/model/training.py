@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable
-from contextlib import closing
-from dataclasses import dataclass
+from contextlib import closing, nullcontext
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -16,36 +16,24 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from parfocal.data.dataset import Dataset
-from parfocal.data.sampling import FrameSampler, prefetch
-from parfocal.errors import DatasetError, InputError, OutputError, SettingsError
+from parfocal.errors import InputError, SettingsError
 from parfocal.model.calibration import Calibration, LabelledStack, calibrate, predict_stacks
 from parfocal.model.checkpoint import load_checkpoint, save_checkpoint
 from parfocal.model.interruption import interrupts_held
 from parfocal.model.loss import focus_loss, learning_rate
 from parfocal.model.model_file import ModelHeader, load_model, save_model
 from parfocal.model.networks import build_network, count_parameters
-from parfocal.model.placement import place
+from parfocal.model.placement import as_started, is_started_by_cluster
+from parfocal.model.processes import run_in_processes
 from parfocal.model.recipe import Recipe, TrainingSettings, default_recipe
-from parfocal.model.training_log import TrainingLog
+from parfocal.model.training_job import TrainingJob, prepare
 from parfocal.model.training_run import TrainingProgress, TrainingRun
 
-CHECKPOINT = "checkpoint.pt"
+Batch = tuple[Tensor, Tensor]
+"""Frames (N, 1, Y, X) and their defocus (N,) in um."""
 LOG_EVERY = 10
-
-
-@dataclass(frozen=True, eq=False)
-class _Job:
-    """What stays the same during training."""
-
-    dataset: Dataset
-    training: list[LabelledStack]
-    validation: list[LabelledStack]
-    recipe: Recipe
-    sampler: FrameSampler
-    fabric: Fabric
-    checkpoint: Path
-    log: TrainingLog
-    data_fingerprint: str
+MEMORY_GIB = 4.0
+"""Of frames that a training holds, unless told otherwise."""
 
 
 def train(
@@ -55,6 +43,9 @@ def train(
     recipe: Recipe | Callable[[list[LabelledStack]], Recipe] = default_recipe,
     init: Path | None = None,
     resume: bool = False,
+    devices: int = 1,
+    nodes: int = 1,
+    memory_gib: float = MEMORY_GIB,
     watch: Callable[[TrainingProgress], None] | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> ModelHeader:
@@ -75,10 +66,17 @@ def train(
     resume : bool
         Whether to go on from the checkpoint of a stopped run; `init` is then of no account. On a CPU the
         result is, to the last bit, that of a run that was never stopped, unless `minutes` bound it.
+    devices, nodes : int
+        Devices (on a CPU, processes) of each machine, and machines. With several, each of their processes
+        draws its part of each batch; see `parfocal.model.processes.run_in_processes`. `recipe` must then be
+        a value, or a function of a module. Started by ``torchrun`` or ``srun``, this process is one of them.
+    memory_gib : float
+        Frames held in memory, on each machine, in GiB. Those beyond lie in a file beside the model while
+        training lasts; the result is the same.
     watch : callable, optional
         Is told of the progress after every step.
     clock : callable
-        Seconds, for the bound in minutes and the time between checkpoints.
+        Seconds, for the bound in minutes and the time between checkpoints; one process only.
 
     Returns
     -------
@@ -91,78 +89,69 @@ def train(
         If the dataset has no training stacks, one is not annotated, or its pixels are too coarse or its
         fields too small for the recipe.
     SettingsError
-        If the recipe's crops do not fit its network, or its learning rate makes the loss diverge.
+        If the recipe's crops do not fit its network, its learning rate makes the loss diverge, its batch
+        cannot be shared among the processes, or this machine does not have so many devices.
     InputError
         If there is nothing to resume from, the checkpoint is of another recipe or other data, or `init` is
         of another architecture.
     OutputError
-        If checkpoint, log or model cannot be written.
+        If checkpoint, log or model cannot be written, or the frames beyond the memory allowed.
+    ParfocalError
+        If one of several processes died; the others are ended.
     KeyboardInterrupt
         Passed on after a checkpoint has been saved.
     """
-    job = _prepare(dataset, out=Path(out), recipe=recipe)
+    devices, nodes = as_started(devices=devices, nodes=nodes)
+    here = partial(
+        _train_here,
+        dataset,
+        out=Path(out),
+        recipe=recipe,
+        init=init,
+        resume=resume,
+        devices=devices,
+        nodes=nodes,
+        memory_gib=memory_gib,
+    )
+    if devices * nodes == 1 or is_started_by_cluster():
+        return here(watch=watch, clock=clock)
+    return run_in_processes(here, devices=devices, nodes=nodes, watch=watch)[0]
+
+
+def _train_here(
+    dataset: Dataset,
+    *,
+    out: Path,
+    recipe: Recipe | Callable[[list[LabelledStack]], Recipe],
+    init: Path | None,
+    resume: bool,
+    devices: int,
+    nodes: int,
+    memory_gib: float,
+    watch: Callable[[TrainingProgress], None] | None,
+    clock: Callable[[], float] = time.monotonic,
+) -> ModelHeader:
+    """A training, or this process's part in it."""
+    job = prepare(dataset, out=out, recipe=recipe, devices=devices, nodes=nodes, memory_gib=memory_gib)
     device = job.fabric.device
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         run = _start(job, init=None if resume else init)
-        if not resume:
+        if resume:
+            _take_up(run, job)
+        elif job.is_first:
             _set_aside(job.checkpoint)
-        else:
-            load_checkpoint(job.checkpoint, run, recipe=job.recipe, data_fingerprint=job.data_fingerprint)
         _learn(run, job, watch=watch, clock=clock)
     if run.best_weights:
         run.network.load_state_dict(run.best_weights)
-    return _write_model(run, job, out=Path(out))
+    return job.agreed(_write_model(run, job, out=out) if job.is_first else None)  # type: ignore[return-value]
 
 
-def _prepare(
-    dataset: Dataset, *, out: Path, recipe: Recipe | Callable[[list[LabelledStack]], Recipe]
-) -> _Job:
-    training, validation = _labelled(dataset, "train"), _labelled(dataset, "validation")
-    if not training:
-        raise DatasetError(f"{dataset.folder}: has no training stacks; split.csv must name some as 'train'.")
-    if not isinstance(recipe, Recipe):
-        recipe = recipe(training)
-    sampler = FrameSampler(training, recipe.sampling, seed=recipe.training.seed)
-    _check_crops(sampler, recipe)
-    folder = _training_folder(out)
-    return _Job(
-        dataset=dataset,
-        training=training,
-        validation=validation,
-        recipe=recipe,
-        sampler=sampler,
-        fabric=place(recipe.training.precision),
-        checkpoint=folder / CHECKPOINT,
-        log=TrainingLog(folder),
-        data_fingerprint=dataset.fingerprint(),
-    )
-
-
-def _labelled(dataset: Dataset, part: str) -> list[LabelledStack]:
-    ids = [row.stack for row in dataset.split() if row.part == part]
-    return [(dataset.read(stack), dataset.focus_z_um(stack)) for stack in ids]
-
-
-def _training_folder(out: Path) -> Path:
-    """Made before the first step, lest hours of training be lost to a place that cannot be written."""
-    folder = out.with_name(f"{out.stem}.training")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{folder}: cannot be made ({error.strerror}). Choose another --out.") from error
-    return folder
-
-
-def _check_crops(sampler: FrameSampler, recipe: Recipe) -> None:
-    smallest, largest = sampler.sides_px
-    network = recipe.network
-    needed = network.smallest_px
-    if smallest < needed or (network.architecture == "wei2018" and largest != needed):
-        exactly = "" if network.architecture == "focus" else "exactly "
-        raise SettingsError(
-            f"Expected crops of {exactly}{needed} pixels for the network, but the recipe's sampling gives "
-            f"{smallest} to {largest} pixels. Change crop_um, pixel_size_um or input_px of the recipe."
-        )
+def _take_up(run: TrainingRun, job: TrainingJob) -> None:
+    if job.is_first:
+        load_checkpoint(job.checkpoint, run, recipe=job.recipe, data_fingerprint=job.data_fingerprint)
+    state = job.agreed(run.state() if job.is_first else {})
+    if not job.is_first:
+        run.restore(state)
 
 
 def _set_aside(checkpoint: Path) -> None:
@@ -171,7 +160,7 @@ def _set_aside(checkpoint: Path) -> None:
         checkpoint.replace(checkpoint.with_name(f"{checkpoint.stem}.before{checkpoint.suffix}"))
 
 
-def _start(job: _Job, *, init: Path | None) -> TrainingRun:
+def _start(job: TrainingJob, *, init: Path | None) -> TrainingRun:
     torch.manual_seed(job.recipe.training.seed)
     network = build_network(job.recipe.network, n_bins=job.recipe.bins.count)
     if init is not None:
@@ -206,18 +195,18 @@ def _optimiser(network: nn.Module, settings: TrainingSettings) -> torch.optim.Op
 
 def _learn(
     run: TrainingRun,
-    job: _Job,
+    job: TrainingJob,
     *,
     watch: Callable[[TrainingProgress], None] | None,
     clock: Callable[[], float],
 ) -> None:
     """The loop, and a checkpoint at its end, however it ends."""
     settings = job.recipe.training
-    steps = range(run.step, settings.steps) if run.fraction(settings) < 1 else range(0)
-    batches = prefetch(lambda step: job.sampler.batch(step, size=settings.batch_size), steps)
-    with closing(job.log), closing(batches), interrupts_held() as let_interrupt:
+    batches = job.batches(range(run.step, settings.steps if run.fraction(settings) < 1 else run.step))
+    log = closing(job.log) if job.log else nullcontext()
+    with log, closing(batches), interrupts_held() as let_interrupt:
         try:
-            for progress in _steps(run, job, _on_device(batches, job.fabric), clock=clock):
+            for progress in _steps(run, job, batches, clock=clock):
                 if watch:
                     watch(progress)
                 let_interrupt()
@@ -227,19 +216,19 @@ def _learn(
 
 
 def _steps(
-    run: TrainingRun, job: _Job, batches: Iterable[tuple[Tensor, Tensor]], *, clock: Callable[[], float]
+    run: TrainingRun, job: TrainingJob, batches: Iterable[Batch], *, clock: Callable[[], float]
 ) -> Iterable[TrainingProgress]:
     """Each step: a batch, its loss, its gradient; now and then validation, log and checkpoint."""
     settings = job.recipe.training
     started, saved = clock() - run.seconds, clock()
-    for frames, defocus_um in batches:
+    for frames, defocus_um in _on_device(_awaited(batches, run, clock=clock), job.fabric):
         run.is_whole = False
         loss = _descend(run, job, frames, defocus_um)
-        run.count(loss, seconds=clock() - started)
+        run.count(loss, seconds=job.agreed(clock() - started))
         is_last = run.fraction(settings) >= 1
-        if job.validation and (is_last or run.step % settings.validate_every == 0):
-            run.keep_if_best(predict_stacks(run.placed, job.validation, job.recipe).mae_um)
-        if is_last or run.step % LOG_EVERY == 0:
+        if job.is_validated and (is_last or run.step % settings.validate_every == 0):
+            run.validated(_validation_mae_um(run, job), settings)
+        if job.log and (is_last or run.step % LOG_EVERY == 0):
             job.log.write(run.log_values(), step=run.step)
         run.is_whole = True
         if clock() - saved > settings.checkpoint_every_s:
@@ -250,13 +239,30 @@ def _steps(
             return
 
 
-def _descend(run: TrainingRun, job: _Job, frames: Tensor, defocus_um: Tensor) -> float:
+def _awaited(batches: Iterable[Batch], run: TrainingRun, *, clock: Callable[[], float]) -> Iterable[Batch]:
+    """The batches, while the run counts how long it waits for them."""
+    asked = clock()
+    for batch in batches:
+        run.waited_s += clock() - asked
+        yield batch
+        asked = clock()
+
+
+def _validation_mae_um(run: TrainingRun, job: TrainingJob) -> float:
+    """Measured by the first process, and not on `run.placed`, which would wait for the others."""
+    if not job.is_first:
+        return job.agreed(math.nan)
+    with job.fabric.autocast():
+        return job.agreed(predict_stacks(run.network, job.watched, job.recipe).mae_um)
+
+
+def _descend(run: TrainingRun, job: TrainingJob, frames: Tensor, defocus_um: Tensor) -> float:
     """One step downhill; gives the loss before it."""
     settings = job.recipe.training
     # Each step has its own random state (for dropout), so that a resumed run draws what the first would have.
-    torch.manual_seed(_seed_of(settings.seed, step=run.step))
+    torch.manual_seed(_seed_of(settings.seed, step=job.unique(run.step)))
     for group in run.optimiser.param_groups:
-        group["lr"] = learning_rate(settings, fraction=run.fraction(settings))
+        group["lr"] = learning_rate(settings, fraction=run.position(settings))
     run.placed.train()
     run.optimiser.zero_grad(set_to_none=True)
     loss = focus_loss(run.placed(frames), defocus_um, bins=job.recipe.bins, settings=settings)
@@ -275,18 +281,19 @@ def _seed_of(seed: int, *, step: int) -> int:
     return int(np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)[0])
 
 
-def _on_device(batches: Iterable[tuple[Tensor, Tensor]], fabric: Fabric) -> Iterable[tuple[Tensor, Tensor]]:
+def _on_device(batches: Iterable[Batch], fabric: Fabric) -> Iterable[Batch]:
     for frames, defocus_um in batches:
         on_device = fabric.to_device(frames).contiguous(memory_format=torch.channels_last)
         yield on_device, fabric.to_device(defocus_um)
 
 
-def _save(run: TrainingRun, job: _Job) -> None:
-    save_checkpoint(job.checkpoint, run, recipe=job.recipe, data_fingerprint=job.data_fingerprint)
-    job.log.flush()
+def _save(run: TrainingRun, job: TrainingJob) -> None:
+    if job.log:
+        save_checkpoint(job.checkpoint, run, recipe=job.recipe, data_fingerprint=job.data_fingerprint)
+        job.log.flush()
 
 
-def _write_model(run: TrainingRun, job: _Job, *, out: Path) -> ModelHeader:
+def _write_model(run: TrainingRun, job: TrainingJob, *, out: Path) -> ModelHeader:
     # Not `run.placed`: measured in the precision in which the estimator will use it.
     calibration = calibrate(run.network, job.training, job.validation, job.recipe)
     header = _header(run, job, calibration)
@@ -295,7 +302,7 @@ def _write_model(run: TrainingRun, job: _Job, *, out: Path) -> ModelHeader:
     return header
 
 
-def _header(run: TrainingRun, job: _Job, calibration: Calibration) -> ModelHeader:
+def _header(run: TrainingRun, job: TrainingJob, calibration: Calibration) -> ModelHeader:
     settings, predictions = job.dataset.settings, calibration.predictions
     return ModelHeader(
         recipe=job.recipe,

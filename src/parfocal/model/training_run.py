@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from parfocal.model.recipe import TrainingSettings
+from parfocal.model.settling import has_settled, shortened
 
 SMOOTHING = 0.98
 """Weight of the past in the running mean of the loss."""
@@ -24,11 +25,18 @@ class TrainingProgress:
     step, steps : int
         Steps done, and steps to do.
     fraction : float
-        How much of the run is done, by steps or by time, whichever is further.
+        How much of the run is done, by steps or by time, whichever is further; a run that has settled is
+        shorter than planned.
     loss : float
         Running mean of the loss.
     validation_mae_um : float or None
         Mean absolute error on the validation stacks, from the last time it was measured.
+    left_s : float
+        Seconds to the expected end of the run, at the pace so far.
+    waiting : float
+        Part of the time in which the run waited for data.
+    is_settled : bool
+        Whether validation errors no longer fall, so that the run goes to its end fast.
     """
 
     step: int
@@ -36,6 +44,9 @@ class TrainingProgress:
     fraction: float
     loss: float
     validation_mae_um: float | None
+    left_s: float
+    waiting: float
+    is_settled: bool
 
 
 @dataclass(eq=False)
@@ -48,6 +59,12 @@ class TrainingRun:
         With its weights.
     placed : Module
         The same network as it is run: on its device, in its precision.
+    waited_s : float
+        How much of `seconds` went by waiting for data.
+    errors_um : list of float
+        Validation errors, oldest first.
+    settled_at : (int, float) or None
+        Step and seconds at which validation errors no longer fell.
     is_whole : bool
         False in the middle of a step, when weights, optimiser and counters do not belong together.
     """
@@ -57,8 +74,10 @@ class TrainingRun:
     optimiser: torch.optim.Optimizer
     step: int = 0
     seconds: float = 0.0
+    waited_s: float = 0.0
     loss: float = math.nan
-    validation_mae_um: float | None = None
+    errors_um: list[float] = field(default_factory=list)
+    settled_at: tuple[int, float] | None = None
     best_mae_um: float = math.inf
     best_weights: dict[str, Tensor] = field(default_factory=dict)
     is_whole: bool = True
@@ -69,28 +88,62 @@ class TrainingRun:
         self.seconds = seconds
         self.loss = loss if math.isnan(self.loss) else SMOOTHING * self.loss + (1 - SMOOTHING) * loss
 
-    def keep_if_best(self, mae_um: float) -> None:
-        """Takes down a validation error, and the weights if none were as good."""
-        self.validation_mae_um = mae_um
+    @property
+    def validation_mae_um(self) -> float | None:
+        """The last validation error."""
+        return self.errors_um[-1] if self.errors_um else None
+
+    @property
+    def waiting(self) -> float:
+        """Part of the time in which the run waited for data."""
+        return self.waited_s / self.seconds if self.seconds > 0 else 0.0
+
+    def validated(self, mae_um: float, settings: TrainingSettings) -> None:
+        """Takes down a validation error, the weights if none were as good, and when errors fall no more."""
+        self.errors_um.append(mae_um)
         if mae_um <= self.best_mae_um:
             self.best_mae_um = mae_um
             self.best_weights = {k: v.detach().cpu().clone() for k, v in self.network.state_dict().items()}
+        # Without decay there is nothing to hurry to: such a run follows its plan.
+        patience = settings.patience if settings.decay == "cosine" else None
+        if patience and self.settled_at is None and has_settled(self.errors_um, patience=patience):
+            self.settled_at = (self.step, self.seconds)
 
     def fraction(self, settings: TrainingSettings) -> float:
         """How much of the run is done, by steps or by time, whichever is further; 1 is all of it."""
-        by_time = self.seconds / (60 * settings.minutes) if settings.minutes else 0.0
-        return max(self.step / settings.steps, by_time)
+        return self._progress(settings)[0]
+
+    def position(self, settings: TrainingSettings) -> float:
+        """Where in the schedule of learning rates it is: a run that has settled goes through it faster."""
+        return self._progress(settings)[1]
+
+    def _progress(self, settings: TrainingSettings) -> tuple[float, float]:
+        done = _planned(settings, step=self.step, seconds=self.seconds)
+        if self.settled_at is None:
+            return done, done
+        step, seconds = self.settled_at
+        settled = _planned(settings, step=step, seconds=seconds)
+        return shortened(done, settled_at=settled, cool_down=settings.cool_down)
 
     def progress(self, settings: TrainingSettings) -> TrainingProgress:
         """The present moment, for whoever watches."""
+        fraction = self.fraction(settings)
         return TrainingProgress(
-            self.step, settings.steps, self.fraction(settings), self.loss, self.validation_mae_um
+            step=self.step,
+            steps=settings.steps,
+            fraction=fraction,
+            loss=self.loss,
+            validation_mae_um=self.validation_mae_um,
+            left_s=max(self.seconds * (1 / fraction - 1), 0.0),
+            waiting=self.waiting,
+            is_settled=self.settled_at is not None,
         )
 
     def log_values(self) -> dict[str, float]:
         """The numbers worth a line in the log."""
         rate = float(self.optimiser.param_groups[0]["lr"])
         values = {"loss": self.loss, "learning_rate": rate, "seconds": self.seconds}
+        values["waiting"] = self.waiting
         if self.validation_mae_um is not None:
             values["validation_mae_um"] = self.validation_mae_um
         return values
@@ -102,8 +155,10 @@ class TrainingRun:
             "optimiser": self.optimiser.state_dict(),
             "step": self.step,
             "seconds": self.seconds,
+            "waited_s": self.waited_s,
             "loss": self.loss,
-            "validation_mae_um": self.validation_mae_um,
+            "errors_um": self.errors_um,
+            "settled_at": self.settled_at,
             "best_mae_um": self.best_mae_um,
             "best_weights": self.best_weights,
         }
@@ -120,7 +175,15 @@ class TrainingRun:
         self.optimiser.load_state_dict(state["optimiser"])
         self.step = state["step"]
         self.seconds = state["seconds"]
+        self.waited_s = state["waited_s"]
         self.loss = state["loss"]
-        self.validation_mae_um = state["validation_mae_um"]
+        self.errors_um = list(state["errors_um"])
+        self.settled_at = state["settled_at"]
         self.best_mae_um = state["best_mae_um"]
         self.best_weights = state["best_weights"]
+
+
+def _planned(settings: TrainingSettings, *, step: int, seconds: float) -> float:
+    """How much of the plan is done, by steps or by time, whichever is further."""
+    by_time = seconds / (60 * settings.minutes) if settings.minutes else 0.0
+    return max(step / settings.steps, by_time)

@@ -5,28 +5,46 @@ from __future__ import annotations
 from torch import nn
 
 from parfocal.model.networks.focus import FocusNetwork
+from parfocal.model.networks.mobilenet import MobileNetV3
 from parfocal.model.networks.network_settings import NetworkSettings
-from parfocal.model.networks.standardise import standardise
+from parfocal.model.networks.small_net import SmallNetwork
+from parfocal.model.networks.spectral import SpectralNetwork
+from parfocal.model.networks.standardise import Standardise, standardise
 from parfocal.model.networks.wei2018 import Wei2018Network
 
 __all__ = [
     "FocusNetwork",
+    "MobileNetV3",
+    "Network",
     "NetworkSettings",
+    "SmallNetwork",
+    "SpectralNetwork",
+    "Standardise",
     "Wei2018Network",
     "build_network",
     "count_parameters",
     "standardise",
 ]
 
+Network = FocusNetwork | Wei2018Network | SmallNetwork | MobileNetV3 | SpectralNetwork
 
-def build_network(settings: NetworkSettings, *, n_bins: int) -> FocusNetwork | Wei2018Network:
+
+def build_network(settings: NetworkSettings, *, n_bins: int) -> Network:
     """A network with fresh weights."""
-    if settings.architecture == "wei2018":
-        network = Wei2018Network(n_bins=n_bins, input_px=settings.input_px)
-        if settings.literal_initialisation:
-            network.initialise_as_published()
-        return network
-    return FocusNetwork(n_bins=n_bins, widths=settings.widths, blocks=settings.blocks)
+    match settings.architecture:
+        case "focus":
+            return FocusNetwork(n_bins=n_bins, widths=settings.widths, blocks=settings.blocks)
+        case "wei2018":
+            network = Wei2018Network(n_bins=n_bins, input_px=settings.input_px)
+            if settings.literal_initialisation:
+                network.initialise_as_published()
+            return network
+        case "small":
+            return SmallNetwork(n_bins=n_bins)
+        case "mobilenet_v3":
+            return MobileNetV3(n_bins=n_bins)
+        case "spectral":
+            return SpectralNetwork(n_bins=n_bins)
 
 
 def count_parameters(network: nn.Module) -> int:

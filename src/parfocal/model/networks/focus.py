@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from parfocal.model.networks.standardise import standardise
+from parfocal.model.networks.standardise import Standardise
 
 
 class FocusNetwork(nn.Module):
@@ -34,6 +34,7 @@ class FocusNetwork(nn.Module):
         blocks: tuple[int, ...] = (0, 1, 2, 2),
     ) -> None:
         super().__init__()
+        self.standardise = Standardise()
         layers: list[nn.Module] = [
             nn.Conv2d(1, widths[0], 6, stride=2, padding=2, bias=False),
             nn.BatchNorm2d(widths[0]),
@@ -55,7 +56,7 @@ class FocusNetwork(nn.Module):
             ``logits`` (N, bins); ``tile_logits`` (N, bins, y, x) and ``tile_weights`` (N, 1, y, x) of each
             tile, the weights summing to 1; ``features`` (N, channels), their weighted mean features.
         """
-        features = self.features(standardise(frames))
+        features = self.features(self.standardise(frames))
         out = self.head(features).float()
         weights = torch.softmax(out[:, -1:].flatten(2), dim=2).view_as(out[:, -1:])
         return {

@@ -39,8 +39,8 @@ class MobileNetV3(nn.Module):
     Notes
     -----
     The number is a place among the bins, the first being -1 and the last 1. Its logits are those of a
-    Gaussian of `SPREAD_BINS` around it, always equally wide: a regression does not know how sure it is. Train
-    it with the error of the expectation alone (``label_weight = 0``).
+    Gaussian of `SPREAD_BINS` around it, always equally wide: a regression does not know how sure it is. The
+    cross entropy with a label just as wide is, but for a constant, the squared error of the number.
     """
 
     def __init__(self, *, n_bins: int) -> None:
@@ -53,14 +53,17 @@ class MobileNetV3(nn.Module):
             nn.AdaptiveAvgPool2d(1),
             nn.Flatten(),
         )
-        self.head = nn.Sequential(nn.Linear(LAST, HIDDEN), nn.Hardswish(), nn.Dropout(0.2), nn.Linear(HIDDEN, 1))
+        self.head = nn.Sequential(
+            nn.Linear(LAST, HIDDEN), nn.Hardswish(), nn.Dropout(0.2), nn.Linear(HIDDEN, 1)
+        )
         self.register_buffer("bins", torch.arange(n_bins, dtype=torch.float32), persistent=False)
 
     def forward(self, frames: Tensor) -> Tensor:
         """Logits (N, bins) of frames (N, 1, Y, X) in grey values."""
         bins = self.get_buffer("bins")
         place = (1 + self.head(self.features(standardise(frames))).float()) * (len(bins) - 1) / 2
-        return -0.5 * ((bins - place) / SPREAD_BINS) ** 2
+        logits: Tensor = -0.5 * ((bins - place) / SPREAD_BINS) ** 2
+        return logits
 
     def outputs(self, frames: Tensor) -> dict[str, Tensor]:
         """``logits`` (N, bins), all that this network says."""
@@ -76,9 +79,7 @@ class _InvertedResidual(nn.Module):
         expand = _convolution(n_in, n_wide, kernel=1, activation=activation) if n_wide != n_in else []
         self.body = nn.Sequential(
             *expand,
-            *_convolution(
-                n_wide, n_wide, kernel=kernel, stride=stride, groups=n_wide, activation=activation
-            ),
+            *_convolution(n_wide, n_wide, kernel=kernel, stride=stride, groups=n_wide, activation=activation),
             *([_SqueezeExcite(n_wide)] if squeezes else []),
             *_convolution(n_wide, n_out, kernel=1),
         )

@@ -9,7 +9,7 @@ from pydantic import Field
 from parfocal.settings import Settings
 
 Architecture = Literal["focus", "wei2018", "small", "mobilenet_v3", "spectral"]
-_SMALLEST_PX = {"small": 32, "mobilenet_v3": 32, "spectral": 64}
+_SMALLEST_PX = {"small": 32, "mobilenet_v3": 32, "spectral": 96}
 
 
 class NetworkSettings(Settings):
@@ -36,4 +36,5 @@ class NetworkSettings(Settings):
         """Side of the smallest frame that the network takes."""
         if self.architecture == "wei2018":
             return self.input_px
-        return _SMALLEST_PX.get(self.architecture, 2 ** (len(self.widths) + 1))
+        of_focus: int = 2 ** (len(self.widths) + 1)
+        return _SMALLEST_PX.get(self.architecture, of_focus)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from parfocal.model.networks.standardise import standardise
+from parfocal.model.networks.standardise import Standardise
 
 
 class Wei2018Network(nn.Module):
@@ -27,6 +27,7 @@ class Wei2018Network(nn.Module):
     def __init__(self, *, n_bins: int, input_px: int) -> None:
         super().__init__()
         self.input_px = input_px
+        self.standardise = Standardise()
         self.pad = nn.ZeroPad2d((4, 5, 4, 5))  # "same" padding of an even kernel
         self.conv1 = nn.Conv2d(1, 32, 10)
         self.conv2 = nn.Conv2d(32, 64, 10)
@@ -43,7 +44,7 @@ class Wei2018Network(nn.Module):
 
     def forward(self, frames: Tensor) -> Tensor:
         """Logits (N, bins) of frames (N, 1, input_px, input_px) in grey values."""
-        x = standardise(frames)
+        x = self.standardise(frames)
         x = torch.relu(self.pool(self.conv1(self.pad(x))))
         x = torch.relu(self.pool(self.conv2(self.pad(x))))
         x = self.dropout(torch.relu(self.fc1(x.flatten(1))))

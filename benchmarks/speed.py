@@ -1,0 +1,219 @@
+"""Milliseconds from a camera frame to its defocus: every back end and size of network, beside the plain path.
+
+The frame is one of 2080 x 1552 pixels of 0.06 um; the working pixel is 0.24 um, so a field of 60 um is 1000
+camera and 250 working pixels wide. The plain path is what one would write first: NumPy crop and mean, the
+2018 network layer by layer. The others are `FocusEstimator.estimate` as it is called by users; weights are
+fresh, which costs no less. All take turns, frame by frame, so that a busy machine slows all alike: compare
+within one table, by the ratio to the plain path. The processor's time, beside the clock's, leaves out what
+others took.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from parfocal.model import (
+    FocusEstimator,
+    ModelHeader,
+    NetworkSettings,
+    Recipe,
+    build_network,
+    count_parameters,
+    load_recipe,
+    use_threads,
+)
+from parfocal.model.backends import InferenceSettings
+from parfocal.model.familiarity import describe
+
+CAMERA_PIXEL_UM, WORKING_PIXEL_UM, FIELD_UM = 0.06, 0.24, 60.0
+HEIGHT_PX, WIDTH_PX, SMALL_PX = 1552, 2080, 256
+PLAIN = "plain path"
+NETWORKS = {
+    "2018": NetworkSettings(architecture="wei2018"),
+    "tiny": NetworkSettings(widths=(8, 16, 24, 32), blocks=(0, 1, 1, 1)),
+    "default": NetworkSettings(),
+    "large": NetworkSettings(widths=(32, 64, 128, 256), blocks=(1, 2, 3, 3)),
+}
+ROUTES = (
+    ("2018", FIELD_UM, "torch", "fp32"),
+    ("2018", FIELD_UM, "openvino", "fp32"),
+    ("2018", FIELD_UM, "openvino", "bf16"),
+    ("tiny", FIELD_UM, "torch", "fp32"),
+    ("tiny", FIELD_UM, "openvino", "bf16"),
+    ("tiny", None, "openvino", "bf16"),
+    ("default", FIELD_UM, "torch", "fp32"),
+    ("default", FIELD_UM, "torch", "bf16"),
+    ("default", FIELD_UM, "openvino", "fp32"),
+    ("default", FIELD_UM, "openvino", "bf16"),
+    ("default", None, "openvino", "bf16"),
+    ("large", FIELD_UM, "openvino", "bf16"),
+)
+"""Network, field in um (None: the whole frame), back end, precision."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One row of the table."""
+
+    frame: str
+    path: str
+    run: Callable[[], object]
+
+
+class WithoutFamiliarity(FocusEstimator):
+    """Leaves out the in-distribution score, to tell what it costs."""
+
+    def _familiar(self, *_: object) -> float:
+        return 1.0
+
+
+def noise(shape_yx: tuple[int, int], dtype: type[np.unsignedinteger]) -> np.ndarray:
+    """A frame of noise, shape (Y, X): the time does not depend on what a frame shows."""
+    full = 250 if dtype is np.uint8 else 4095
+    return np.random.default_rng(0).normal(0.45 * full, 0.05 * full, shape_yx).clip(0, full).astype(dtype)
+
+
+def plain_path(frame_yx: np.ndarray) -> Callable[[], float]:
+    """NumPy crop and mean, then the 2018 network by PyTorch as it stands."""
+    torch.manual_seed(0)
+    network = build_network(NETWORKS["2018"], n_bins=41).eval()
+    side, factor = round(FIELD_UM / CAMERA_PIXEL_UM), round(WORKING_PIXEL_UM / CAMERA_PIXEL_UM)
+    top, left = (length // 2 - side // 2 for length in frame_yx.shape)
+
+    def run() -> float:
+        crop = frame_yx[top : top + side, left : left + side]
+        image = crop.reshape(side // factor, factor, side // factor, factor).mean(axis=(1, 3))
+        with torch.inference_mode():
+            logits = network(torch.from_numpy(image.astype(np.float32))[None, None])
+        return float(torch.softmax(logits[0], dim=0) @ torch.arange(-20.0, 21.0))
+
+    return run
+
+
+def fresh_estimator(
+    network: NetworkSettings,
+    *,
+    kind: type[FocusEstimator],
+    camera_pixel_um: float,
+    field_um: float | None,
+    inference: InferenceSettings,
+) -> FocusEstimator:
+    """A model that never learned anything: as fast as one that did."""
+    torch.manual_seed(0)
+    base = load_recipe("wei2018") if network.architecture == "wei2018" else Recipe()
+    recipe = base.replace(network=network.model_dump(), sampling={"pixel_size_um": WORKING_PIXEL_UM})
+    fresh = build_network(network, n_bins=recipe.bins.count)
+    n_features = describe(torch.zeros(64, 64)).size
+    header = ModelHeader(
+        recipe=recipe,
+        camera_pixel_size_um=camera_pixel_um,
+        z_range_um=(recipe.bins.lowest_um, recipe.bins.highest_um),
+        modality="bright-field",
+        objective=None,
+        wavelength_um=None,
+        dof_um=None,
+        dataset="none",
+        data_fingerprint="none",
+        n_stacks=0,
+        spread_scale=1.0,
+        interval90_scale=1.645,
+        usual_distance=1.0,
+        calibrated_on="nothing",
+        metrics={},
+        parameters=count_parameters(fresh),
+        steps=0,
+        package_version="benchmark",
+    )
+    arrays = {f"network.{name}": value.numpy() for name, value in fresh.state_dict().items()}
+    arrays["familiarity.means"] = np.zeros((1, n_features), np.float32)
+    arrays["familiarity.whitening"] = np.eye(n_features, dtype=np.float32)
+    return kind(header, arrays, fingerprint="benchmark", field_um=field_um, inference=inference)
+
+
+def estimator_case(
+    label: str, frame: np.ndarray, route: tuple[str, float | None, str, str], pixel_um: float, **options
+) -> Case:
+    name, field_um, backend, precision = route
+    inference = InferenceSettings(backend=backend, precision=precision, threads=options["threads"])
+    estimator = fresh_estimator(
+        NETWORKS[name],
+        kind=options["kind"],
+        camera_pixel_um=pixel_um,
+        field_um=field_um,
+        inference=inference,
+    )
+    field = "whole" if field_um is None else f"{field_um:g} um"
+    path = f"{name:<8} {field:<6} {backend:<9} {precision}"
+    return Case(label, path, lambda: estimator.estimate(frame, pixel_size_um=pixel_um))
+
+
+def cases(**options) -> list[Case]:
+    """All rows; `options` are threads and kind."""
+    rows = []
+    for dtype in (np.uint8, np.uint16):
+        frame = noise((HEIGHT_PX, WIDTH_PX), dtype)
+        label = f"{WIDTH_PX} x {HEIGHT_PX} {np.dtype(dtype)}"
+        rows.append(Case(label, PLAIN, plain_path(frame)))
+        rows += [estimator_case(label, frame, route, CAMERA_PIXEL_UM, **options) for route in ROUTES]
+    small = noise((SMALL_PX, SMALL_PX), np.uint16)
+    for name in ("tiny", "default", "large"):
+        route = (name, None, "openvino", "bf16")
+        rows.append(
+            estimator_case(f"{SMALL_PX} x {SMALL_PX} uint16", small, route, WORKING_PIXEL_UM, **options)
+        )
+    return rows
+
+
+def measured_ms(rows: list[Case], *, frames: int, in_a_row: int) -> np.ndarray:
+    """Times of each row, shape (rows, frames, 2), in ms: by the clock, and of the processor."""
+    times = np.empty((len(rows), frames, 2))
+    for row in rows:  # the first frame compiles
+        row.run()
+    for turn in range(0, frames, in_a_row):
+        for row, row_times in zip(rows, times, strict=True):
+            for k in range(turn, min(turn + in_a_row, frames)):
+                start, worked = time.perf_counter(), time.process_time()
+                row.run()
+                row_times[k] = 1e3 * (time.perf_counter() - start), 1e3 * (time.process_time() - worked)
+    return times
+
+
+def print_table(rows: list[Case], times: np.ndarray) -> None:
+    medians, worked = np.median(times, axis=1).T
+    tails = np.quantile(times[..., 0], 0.99, axis=1)
+    print(f"{'frame':<19} {'network, field, back end':<30} median    p99 frames/s ratio  cpu ms ratio")
+    plain = {row.frame: k for k, row in enumerate(rows) if row.path == PLAIN}
+    for k, row in enumerate(rows):
+        times_as_fast = [
+            f"{m[plain[row.frame]] / m[k]:5.1f}" if plain.get(row.frame) is not None else ""
+            for m in (medians, worked)
+        ]
+        print(
+            f"{row.frame:<19} {row.path:<30} {medians[k]:6.2f} {tails[k]:6.2f} {1e3 / medians[k]:8.0f} "
+            f"{times_as_fast[0]:>5} {worked[k]:7.2f} {times_as_fast[1]:>5}"
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--frames", type=int, default=200)
+    parser.add_argument("--in-a-row", type=int, default=1, help="frames in each turn; more find warm caches")
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--without-familiarity", action="store_true")
+    given = parser.parse_args()
+    kind = WithoutFamiliarity if given.without_familiarity else FocusEstimator
+    for threads in given.threads:
+        use_threads(threads)
+        rows = cases(threads=threads, kind=kind)
+        print(f"threads: {threads}; {given.frames} frames each, {given.in_a_row} in a row, {kind.__name__}")
+        print_table(rows, measured_ms(rows, frames=given.frames, in_a_row=given.in_a_row))
+
+
+if __name__ == "__main__":
+    main()
