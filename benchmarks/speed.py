@@ -36,9 +36,9 @@ HEIGHT_PX, WIDTH_PX, SMALL_PX = 1552, 2080, 256
 PLAIN = "plain path"
 NETWORKS = {
     "2018": NetworkSettings(architecture="wei2018"),
-    "tiny": NetworkSettings(widths=(8, 16, 24, 32), blocks=(0, 1, 1, 1)),
+    "tiny": NetworkSettings(per_octave=1, width=32),
     "default": NetworkSettings(),
-    "large": NetworkSettings(widths=(32, 64, 128, 256), blocks=(1, 2, 3, 3)),
+    "large": NetworkSettings(per_octave=4, width=512),
 }
 ROUTES = (
     ("2018", FIELD_UM, "torch", "fp32"),

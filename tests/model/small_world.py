@@ -30,9 +30,9 @@ BACKGROUND = 4000.0
 
 RECIPE = Recipe(
     name="small",
-    sampling=SamplingSettings(crop_um=32.0, smallest_crop_um=24.0, pixel_size_um=PIXEL_UM),
+    sampling=SamplingSettings(crop_um=32.0, pixel_size_um=PIXEL_UM),
     bins=BinSettings(lowest_um=-6, highest_um=6, width_um=1),
-    network=NetworkSettings(widths=(8, 16), blocks=(0, 1)),
+    network=NetworkSettings(octaves=3, per_octave=2, width=32),
     training=TrainingSettings(
         steps=60, batch_size=16, learning_rate=1e-2, precision="32-true", validate_every=20
     ),

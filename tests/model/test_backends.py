@@ -15,14 +15,16 @@ from numpy.typing import NDArray
 from small_world import BACKGROUND, PIXEL_UM, RECIPE, WEI, frame_at, fresh_model
 
 from parfocal.errors import SettingsError
-from parfocal.model import FocusEstimator, NetworkSettings, build_network, save_model
+from parfocal.data import Dataset
+from parfocal.model import FocusEstimator, NetworkSettings, build_network, save_model, train
 from parfocal.model.backends import Backend, InferenceSettings, open_backend
 from parfocal.model.backends.choice import drawn_frames, gives_same_answers
 from parfocal.model.backends.openvino_backend import multiplies_bf16
 
+CONVOLUTIONAL = NetworkSettings(architecture="small")
 TOLERANCE_UM = {"fp32": 0.001, "bf16": 0.05}
 DEFOCUS_UM = (-4.2, -1.5, 0.3, 2.0, 4.6)
-SHAPES = [(72, 72), (71, 64), (9, 70), (201, 150)]
+SHAPES = [(72, 72), (71, 64), (33, 70), (201, 150)]
 BACKENDS = [("openvino", "fp32"), ("openvino", "bf16"), ("torch", "bf16")]
 
 
@@ -32,14 +34,22 @@ def opened(settings: NetworkSettings, **inference: Any) -> Backend:
 
 
 @pytest.fixture(scope="module")
-def load(model_path: Path) -> Callable[..., FocusEstimator]:
+def convolutional_path(spots: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model whose network is nothing but convolutions."""
+    path = tmp_path_factory.mktemp("convolutional") / "model.safetensors"
+    train(spots, out=path, recipe=RECIPE.replace(network=CONVOLUTIONAL.model_dump()))
+    return path
+
+
+@pytest.fixture(scope="module")
+def load(convolutional_path: Path) -> Callable[..., FocusEstimator]:
     """The trained model, each back end opened once."""
     opened: dict[tuple[str, str], FocusEstimator] = {}
 
     def loaded(backend: str, precision: str) -> FocusEstimator:
         if (backend, precision) not in opened:
             opened[backend, precision] = FocusEstimator.load(
-                model_path, backend=backend, precision=precision, threads=1
+                convolutional_path, backend=backend, precision=precision, threads=1
             )
         return opened[backend, precision]
 
@@ -73,7 +83,7 @@ def test_faint_contrast_on_a_bright_background_is_not_rounded_away(
 
 
 @pytest.mark.parametrize(("backend", "precision"), BACKENDS)
-@pytest.mark.parametrize("settings", [RECIPE.network, WEI.network], ids=["focus", "wei2018"])
+@pytest.mark.parametrize("settings", [CONVOLUTIONAL, WEI.network], ids=["small", "wei2018"])
 def test_all_outputs_are_there_and_alike(settings: NetworkSettings, backend: str, precision: str) -> None:
     frames = drawn_frames(settings)
     expected = opened(settings, backend="torch", precision="fp32").run(frames)
@@ -89,8 +99,8 @@ def test_all_outputs_are_there_and_alike(settings: NetworkSettings, backend: str
 
 @pytest.mark.parametrize("backend", ["torch", "openvino"])
 def test_answers_belong_to_the_caller(backend: str) -> None:
-    ours = opened(RECIPE.network, backend=backend)
-    frames = drawn_frames(RECIPE.network)
+    ours = opened(CONVOLUTIONAL, backend=backend)
+    frames = drawn_frames(CONVOLUTIONAL)
     first = ours.run(frames)["logits"]
     kept = first.copy()
     ours.run(2 * frames[:, :, ::-1] + 1000)
@@ -99,22 +109,22 @@ def test_answers_belong_to_the_caller(backend: str) -> None:
 
 @pytest.mark.parametrize("backend", ["torch", "openvino"])
 def test_a_frame_is_left_as_it_came(backend: str) -> None:
-    frames = drawn_frames(RECIPE.network)
+    frames = drawn_frames(CONVOLUTIONAL)
     before = frames.copy()
-    opened(RECIPE.network, backend=backend).run(frames)
+    opened(CONVOLUTIONAL, backend=backend).run(frames)
     np.testing.assert_array_equal(frames, before)
 
 
 def test_opening_changes_no_weight_and_no_statistic() -> None:
-    network = build_network(RECIPE.network, n_bins=13)
+    network = build_network(CONVOLUTIONAL, n_bins=13)
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    open_backend(network, RECIPE.network, InferenceSettings(backend="openvino"))
+    open_backend(network, CONVOLUTIONAL, InferenceSettings(backend="openvino"))
     for name, value in network.state_dict().items():
         torch.testing.assert_close(value, before[name], rtol=0, atol=0)
 
 
-def test_left_open_it_is_openvino_in_bf16_where_the_processor_has_it(model_path: Path) -> None:
-    backend = FocusEstimator.load(model_path).backend
+def test_left_open_it_is_openvino_in_bf16_where_the_processor_has_it(convolutional_path: Path) -> None:
+    backend = FocusEstimator.load(convolutional_path).backend
     assert (backend.name, backend.precision) == ("openvino", "bf16" if multiplies_bf16() else "fp32")
 
 
@@ -141,11 +151,11 @@ def test_a_precision_that_moves_answers_is_noticed(bins_off: float, same: bool) 
 @pytest.mark.skipif(not multiplies_bf16(), reason="this processor has no bf16")
 def test_weights_that_bf16_cannot_hold_are_run_in_fp32() -> None:
     torch.manual_seed(0)
-    network = build_network(RECIPE.network, n_bins=13)
-    assert open_backend(network, RECIPE.network, InferenceSettings()).precision == "bf16"
+    network = build_network(WEI.network, n_bins=13)
+    assert open_backend(network, WEI.network, InferenceSettings()).precision == "bf16"
     with torch.no_grad():
-        network.head.weight.add_(200)  # the same for all bins, and so no change to the answer
-    assert open_backend(network, RECIPE.network, InferenceSettings()).precision == "fp32"
+        network.fc2.weight.mul_(20).add_(9000)  # the latter for all bins alike: no change to the answer
+    assert open_backend(network, WEI.network, InferenceSettings()).precision == "fp32"
 
 
 def test_a_network_that_openvino_cannot_take_runs_by_torch() -> None:

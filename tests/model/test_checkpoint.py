@@ -20,7 +20,7 @@ def a_run(seed: int) -> TrainingRun:
     torch.manual_seed(seed)
     network = build_network(RECIPE.network, n_bins=RECIPE.bins.count)
     run = TrainingRun(network, network, torch.optim.Adam(network.parameters()))
-    network(torch.rand(2, 1, 16, 16)).sum().backward()
+    network(torch.rand(2, 1, 64, 64)).sum().backward()
     run.optimiser.step()
     return run
 

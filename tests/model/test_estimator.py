@@ -67,7 +67,7 @@ def test_the_same_frame_gets_the_same_answer(estimator: FocusEstimator) -> None:
     np.testing.assert_array_equal(frame, before)
 
 
-@pytest.mark.parametrize("shape", [(8, 8), (9, 70), (71, 64), (201, 150)])
+@pytest.mark.parametrize("shape", [(32, 32), (33, 70), (71, 64), (201, 150)])
 def test_any_frame_size_will_do(shape: tuple[int, int], estimator: FocusEstimator) -> None:
     frame = frame_at(1.0, seed=5, side_px=201)[: shape[0], : shape[1]]
     assert math.isfinite(estimator.estimate(frame, pixel_size_um=PIXEL_UM).defocus_um)
@@ -96,8 +96,8 @@ def test_a_view_of_a_larger_frame_will_do(estimator: FocusEstimator) -> None:
         (np.zeros((40, 40), np.int32), "int32"),
         (np.zeros((40, 40), bool), "bool"),
         (np.full((40, 40), np.nan, np.float32), "finite"),
-        (np.zeros((7, 40), np.uint16), "at least 8 x 8 pixels.*got 40 x 7"),
-        (np.zeros((0, 0), np.uint16), "at least 8 x 8 pixels"),
+        (np.zeros((7, 40), np.uint16), "at least 32 x 32 pixels.*got 40 x 7"),
+        (np.zeros((0, 0), np.uint16), "at least 32 x 32 pixels"),
     ],
     ids=["RGB", "stack", "line", "float64", "int32", "mask", "NaN", "small", "empty"],
 )
@@ -189,7 +189,7 @@ def test_a_field_is_the_centre_of_the_frame(model_path: Any) -> None:
         FocusEstimator.load(model_path, field_um=0.0)
 
 
-@pytest.mark.parametrize("backend", ["torch", "openvino"])
+@pytest.mark.parametrize("backend", ["torch", "auto"])
 def test_a_camera_of_8_or_16_bits_or_floats_gives_the_same_answer(backend: Any, model_path: Any) -> None:
     estimator = FocusEstimator.load(model_path, rescale=True, backend=backend)
     grey = (np.kron(frame_at(2.0, seed=200), np.ones((2, 2))) / 20).astype(np.uint8)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from parfocal.model import NetworkSettings, Wei2018Network, build_network, count_parameters
 from parfocal.model.networks import standardise
 
-SMALL = NetworkSettings(widths=(4, 8, 8), blocks=(0, 1, 1))
+SMALL = NetworkSettings(octaves=3, per_octave=2, width=16)
 
 
 def grey_frames(*shape: int, seed: int = 0) -> Tensor:

@@ -336,7 +336,7 @@ def test_crops_that_do_not_fit_the_network_are_refused(spots: Dataset, tmp_path:
     with pytest.raises(SettingsError, match=r"exactly 50 pixels.*60 to 60 pixels"):
         train(spots, out=tmp_path / "m.safetensors", recipe=larger)
     tiny = SHORT.replace(sampling={"crop_um": 3.0, "pixel_size_um": 0.5})
-    with pytest.raises(SettingsError, match=r"of 8 pixels.*6 to 6 pixels"):
+    with pytest.raises(SettingsError, match=r"of 32 pixels.*6 to 6 pixels"):
         train(spots, out=tmp_path / "m.safetensors", recipe=tiny)
     assert list(tmp_path.iterdir()) == []
 

@@ -54,7 +54,7 @@ def test_a_field_is_a_view() -> None:
 
 
 def test_a_field_that_is_too_small_is_refused_with_its_size() -> None:
-    with pytest.raises(ModelError, match=r"at least 8 x 8 pixels after averaging 4 X, got 30 x 30 before"):
+    with pytest.raises(ModelError, match=r"at least 32 x 32 pixels after averaging 4 X, got 30 x 30 before"):
         working_frame(FRAME.astype(np.uint8), scale=4, network=RECIPE.network, field_px=30)
     with pytest.raises(
         ModelError, match=r"at least 50 x 50 pixels after averaging 6 X, got 300 x 260 before"

@@ -194,6 +194,28 @@ class FrameSampler:
             frames[index, 0] = self._crop(*self._planes[plane], side=side, generator=generator)
         return frames, torch.from_numpy(self._defocus_um[drawn].astype(np.float32))
 
+    def crop(self, plane: int, *, side: int, generator: np.random.Generator) -> tuple[Tensor, float]:
+        """A random crop of one plane.
+
+        Parameters
+        ----------
+        plane : int
+            From 0 to `n_planes` - 1.
+        side : int
+            In working pixels, from `sides_px`.
+        generator : numpy.random.Generator
+
+        Returns
+        -------
+        crop : Tensor, shape (side, side)
+            Grey values, 32-bit floats.
+        defocus_um : float
+            Stage position minus focus position, in um.
+        """
+        return self._crop(*self._planes[plane], side=side, generator=generator), float(
+            self._defocus_um[plane]
+        )
+
     def _crop(self, stack: int, plane: int, *, side: int, generator: np.random.Generator) -> Tensor:
         # Every draw is made whatever the settings, so that one setting does not shift the others' draws.
         y, x, angle, gain = generator.random(4)

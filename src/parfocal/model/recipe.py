@@ -12,12 +12,13 @@ import parfocal
 from parfocal.data.sampling import SamplingSettings
 from parfocal.errors import SettingsError
 from parfocal.model.bins import BinSettings, bins_for_range
+from parfocal.model.described import LookSettings
 from parfocal.model.networks import NetworkSettings
 from parfocal.settings import Settings
 from parfocal.zstack import ZStack
 
 WORKING_SIDE_PX = 256
-SMALLEST_CROP_PX, LARGEST_CROP_PX = 96, 160
+SMALLEST_CROP_PX = 160
 """Of the default recipe, see `default_recipe`."""
 
 
@@ -50,7 +51,7 @@ class TrainingSettings(Settings):
 
 
 class Recipe(Settings):
-    """Sampling, bins, network and training together.
+    """Sampling, bins, network and training together; `looks` belong to the network ``focus`` alone.
 
     `answer` is what the model says of a distribution over bins: its ``expectation``, or the centre of its
     ``most_probable`` bin as in the 2018 paper.
@@ -59,6 +60,7 @@ class Recipe(Settings):
     name: str = "default"
     answer: Literal["expectation", "most_probable"] = "expectation"
     sampling: SamplingSettings = SamplingSettings()
+    looks: LookSettings = LookSettings()
     bins: BinSettings = BinSettings()
     network: NetworkSettings = NetworkSettings()
     training: TrainingSettings = TrainingSettings()
@@ -92,8 +94,8 @@ def default_recipe(stacks: Sequence[tuple[ZStack, float]]) -> Recipe:
     Notes
     -----
     The working pixel makes the shorter side of the frame about 256 pixels, so that an estimate takes some
-    10 ms whatever the camera. Crops of 96 to 160 of them learn more in a minute than whole frames do. Bins
-    cover the range of defocus in the data, and one more at each end lets the expectation reach it.
+    milliseconds whatever the camera. Crops are from 160 of them to whole frames. Bins cover the range of
+    defocus in the data, and one more at each end lets the expectation reach it.
     """
     pixel_um = max(stack.pixel_size_um for stack, _ in stacks)
     side_um = min(min(stack.frame_shape_yx) * stack.pixel_size_um for stack, _ in stacks)
@@ -101,11 +103,13 @@ def default_recipe(stacks: Sequence[tuple[ZStack, float]]) -> Recipe:
     bins = bins_for_range(min(float(d.min()) for d in defocus), max(float(d.max()) for d in defocus))
     working_um = max(pixel_um, side_um / WORKING_SIDE_PX)
     sampling = SamplingSettings(
-        crop_um=min(side_um, LARGEST_CROP_PX * working_um),
+        crop_um=side_um,
         smallest_crop_um=min(side_um, SMALLEST_CROP_PX * working_um),
         pixel_size_um=working_um,
     )
-    training = TrainingSettings(label_sigma_um=0.8 * bins.width_um)
+    training = TrainingSettings(
+        steps=3000, batch_size=64, learning_rate=4e-3, label_sigma_um=0.8 * bins.width_um, validate_every=250
+    )
     return Recipe(sampling=sampling, bins=bins, training=training)
 
 

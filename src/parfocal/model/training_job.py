@@ -16,6 +16,8 @@ from parfocal.data.frame_store import hold_stacks
 from parfocal.data.sampling import FrameSampler, prefetch
 from parfocal.errors import DatasetError, OutputError, SettingsError
 from parfocal.model.calibration import LabelledStack
+from parfocal.model.described import DescriptionSampler
+from parfocal.model.networks import Bands
 from parfocal.model.placement import is_leader, place
 from parfocal.model.recipe import Recipe, TrainingSettings
 from parfocal.model.training_log import TrainingLog
@@ -24,7 +26,7 @@ from parfocal.zstack import ZStack
 T = TypeVar("T")
 
 CHECKPOINT = "checkpoint.pt"
-MOST_WATCHED_FRAMES = 400
+MOST_WATCHED_FRAMES = 250
 """Of frames, at each validation: neighbouring planes err alike, and all of 69 stacks would cost 90 steps."""
 
 
@@ -53,7 +55,7 @@ class TrainingJob:
     watched: list[LabelledStack]
     is_validated: bool
     recipe: Recipe
-    sampler: FrameSampler
+    sampler: FrameSampler | DescriptionSampler
     fabric: Fabric
     checkpoint: Path
     log: TrainingLog | None
@@ -105,7 +107,7 @@ def prepare(
     training, validation = labelled[: len(training_ids)], labelled[len(training_ids) :]
     if not isinstance(recipe, Recipe):
         recipe = recipe(training)
-    sampler = FrameSampler(training, recipe.sampling, seed=recipe.training.seed)
+    sampler = _sampler(training, recipe, dataset)
     _check_crops(sampler, recipe)
     _check_batch(recipe.training, n_processes=devices * nodes)
     folder = _training_folder(out)
@@ -122,6 +124,22 @@ def prepare(
         checkpoint=folder / CHECKPOINT,
         log=TrainingLog(folder) if fabric.is_global_zero else None,
         data_fingerprint=dataset.fingerprint(),
+    )
+
+
+def _sampler(
+    training: list[LabelledStack], recipe: Recipe, dataset: Dataset
+) -> FrameSampler | DescriptionSampler:
+    if recipe.network.architecture != "focus":
+        return FrameSampler(training, recipe.sampling, seed=recipe.training.seed)
+    objective = dataset.settings.objective
+    return DescriptionSampler(
+        training,
+        recipe.sampling,
+        looks=recipe.looks,
+        bands=Bands(recipe.network.octaves, recipe.network.per_octave),
+        immersion_index=objective.immersion_index if objective else 1.0,
+        seed=recipe.training.seed,
     )
 
 
@@ -159,7 +177,7 @@ def _training_folder(out: Path) -> Path:
     return folder
 
 
-def _check_crops(sampler: FrameSampler, recipe: Recipe) -> None:
+def _check_crops(sampler: FrameSampler | DescriptionSampler, recipe: Recipe) -> None:
     smallest, largest = sampler.sides_px
     network = recipe.network
     needed = network.smallest_px

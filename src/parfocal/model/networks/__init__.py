@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
+from parfocal.model.networks.bands import Bands, Look
 from parfocal.model.networks.focus import FocusNetwork
 from parfocal.model.networks.mobilenet import MobileNetV3
 from parfocal.model.networks.network_settings import NetworkSettings
@@ -13,7 +14,9 @@ from parfocal.model.networks.standardise import Standardise, standardise
 from parfocal.model.networks.wei2018 import Wei2018Network
 
 __all__ = [
+    "Bands",
     "FocusNetwork",
+    "Look",
     "MobileNetV3",
     "Network",
     "NetworkSettings",
@@ -33,7 +36,13 @@ def build_network(settings: NetworkSettings, *, n_bins: int) -> Network:
     """A network with fresh weights."""
     match settings.architecture:
         case "focus":
-            return FocusNetwork(n_bins=n_bins, widths=settings.widths, blocks=settings.blocks)
+            return FocusNetwork(
+                n_bins=n_bins,
+                octaves=settings.octaves,
+                per_octave=settings.per_octave,
+                window_px=settings.window_px,
+                width=settings.width,
+            )
         case "wei2018":
             network = Wei2018Network(n_bins=n_bins, input_px=settings.input_px)
             if settings.literal_initialisation:

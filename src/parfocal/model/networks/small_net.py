@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from parfocal.model.networks.standardise import standardise
+from parfocal.model.networks.standardise import Standardise
 
 WIDTHS = (16, 32, 64, 128)
 BLOCKS = (0, 1, 2, 2)
@@ -27,6 +27,7 @@ class SmallNetwork(nn.Module):
 
     def __init__(self, *, n_bins: int) -> None:
         super().__init__()
+        self.standardise = Standardise()
         layers: list[nn.Module] = _convolution(1, WIDTHS[0], kernel=6, padding=2)
         for k, (width, n_blocks) in enumerate(zip(WIDTHS, BLOCKS, strict=True)):
             if k > 0:
@@ -37,7 +38,7 @@ class SmallNetwork(nn.Module):
 
     def forward(self, frames: Tensor) -> Tensor:
         """Logits (N, bins) of frames (N, 1, Y, X) in grey values."""
-        logits: Tensor = self.head(self.features(standardise(frames)))
+        logits: Tensor = self.head(self.features(self.standardise(frames)))
         return logits.float().mean(dim=(-2, -1))
 
     def outputs(self, frames: Tensor) -> dict[str, Tensor]:
