@@ -65,6 +65,7 @@ def test_every_verb_is_in_the_readme() -> None:
         "simulate",
         "import",
         "train",
+        "calibrate",
         "evaluate",
         "estimate",
         "lock",

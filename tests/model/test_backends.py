@@ -14,8 +14,8 @@ import torch
 from numpy.typing import NDArray
 from small_world import BACKGROUND, PIXEL_UM, RECIPE, WEI, frame_at, fresh_model
 
-from parfocal.errors import SettingsError
 from parfocal.data import Dataset
+from parfocal.errors import SettingsError
 from parfocal.model import FocusEstimator, NetworkSettings, build_network, save_model, train
 from parfocal.model.backends import Backend, InferenceSettings, open_backend
 from parfocal.model.backends.choice import drawn_frames, gives_same_answers

@@ -1,7 +1,8 @@
-"""The verbs that make and use models: ``train``, ``evaluate`` and ``estimate``."""
+"""The verbs that make and use models: ``train``, ``calibrate``, ``evaluate`` and ``estimate``."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -119,6 +120,46 @@ def _told_recipe(named: Recipe | None, changes: dict[str, Any], stacks: list[tup
     return recipe
 
 
+def calibrate(
+    model: Model,
+    stacks: Annotated[
+        Path,
+        typer.Argument(metavar="DATASET-or-STACK", help="Annotated stacks, or one stack as OME-TIFF."),
+    ],
+    out: Annotated[Path, typer.Option(metavar="MODEL", dir_okay=False, help="The new model file.")],
+    focus: Annotated[
+        float | None,
+        typer.Option(metavar="UM", help="Stage position in focus, of a stack; without it, scale only."),
+    ] = None,
+    rescale: Rescale = False,
+) -> None:
+    """Fits a model to one microscope: scale and offset of its answers, from one stack or a few.
+
+    Of a dataset, the annotated stacks are used, those of its test part left aside.
+    """
+    from parfocal.model.one_stack import fit_to_microscope
+
+    with progress() as tell:
+        fit = fit_to_microscope(
+            model,
+            stacks,
+            out=out,
+            focus_z_um=focus,
+            rescale=rescale,
+            progress=lambda done, total: tell("calibrate", done / total, f"{done} of {total} z-stacks"),
+        )
+    say(f"defocus = {fit.scale:.3f} x answer {fit.offset_um:+.3f} um, residual {fit.residual_um:.3f} um")
+    how = "each stack by the others' line" if fit.is_held_out else "on the same stack"
+    say(
+        f"{out}: mean error {fit.mae_before_um:.3f} um before, {fit.mae_after_um:.3f} um after, {how}; "
+        f"{fit.n_frames} frames of {fit.n_stacks} stack{'s' if fit.n_stacks > 1 else ''}"
+    )
+    if not fit.knows_focus:
+        note("Scale only: nobody said what is in focus. Say it with --focus UM, or annotate the stacks.")
+    if fit.mae_after_um > fit.mae_before_um:
+        note("The errors grew: what differs from stack to stack is no scale and no offset. Train instead.")
+
+
 def evaluate(
     model: Model,
     dataset: DatasetFolder,
@@ -167,12 +208,19 @@ def estimate(
     na: Aperture = None,
     immersion: Annotated[Immersion | None, typer.Option(help="The objective's immersion.")] = None,
     rescale: Rescale = False,
+    draw_map: Annotated[
+        bool, typer.Option("--map", help="Draw the defocus of each part of an image over it.")
+    ] = False,
+    out: Annotated[Path, typer.Option(metavar="PNG", help="Where --map draws; several are numbered.")] = Path(
+        "defocus-map.png"
+    ),
     as_json: Json = False,
 ) -> None:
     """Defocus of single images, and of every plane of a stack.
 
     Negative is below focus, toward the coverslip; the move that restores focus is the negative of it.
     """
+    from parfocal.evaluation.map_figure import check_figure_name, draw_maps
     from parfocal.model import FocusEstimator
     from parfocal.model.estimate_images import check_optics, estimate_images
 
@@ -180,11 +228,20 @@ def estimate(
     check_optics(
         estimator.header, numerical_aperture=na, immersion=None if immersion is None else immersion.value
     )
+    if draw_map:
+        check_figure_name(out)
     rows = estimate_images(estimator, images, pixel_size_um=pixel_size)
     if as_json:
         for row in rows:
             say_json(row.as_json())
-        return
+    else:
+        _say_estimates(rows)
+    if draw_map:
+        for path in draw_maps(estimator, images, out=out, pixel_size_um=pixel_size):
+            (note if as_json else say)(str(path))
+
+
+def _say_estimates(rows: Iterable[ImageEstimate]) -> None:
     done: list[tuple[str, ...]] = []
     try:
         done.extend(_estimate_row(row) for row in rows)

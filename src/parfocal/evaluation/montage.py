@@ -69,7 +69,7 @@ def through_focus_montage(
     window = dark, max(bright, dark + 1)
     large = _axes_at(figure, columns, row=1, column=0, rows=2)
     _draw_frame(large, frames_zyx[focus], float(defocus[focus]), window=window)
-    _draw_scale_bar(large, field_um=width_px * pixel_size_um)
+    draw_scale_bar(large, field_um=width_px * pixel_size_um)
     for row, side in enumerate((above, below)):
         for column, k in enumerate(side):
             axes = _axes_at(figure, columns, row=row, column=2 + column)
@@ -145,7 +145,8 @@ def scale_bar_um(field_um: float) -> float:
     return float(max(step * ten for step in (1, 2, 5) if step * ten <= longest))
 
 
-def _draw_scale_bar(axes: Axes, *, field_um: float) -> None:
+def draw_scale_bar(axes: Axes, *, field_um: float) -> None:
+    """Draw a bar of a round length, and the length, at the lower left of an image that fills its axes."""
     length_um = scale_bar_um(field_um)
     length, left, bottom, thickness = length_um / field_um, 0.04, 0.04, 0.012
     bar = Rectangle((left, bottom), length, thickness, transform=axes.transAxes, color="white")

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from numpy.typing import NDArray
+
 from parfocal.data.dataset_settings import DatasetSettings
 from parfocal.data.stack_io import ImageFile, read_image
 from parfocal.errors import ImageFileError, InputError, ModelError
@@ -37,6 +39,34 @@ class ImageEstimate:
         return asdict(self)
 
 
+@dataclass(frozen=True, eq=False)
+class ImageFrame:
+    """One of the planes of an image file, shape (Y, X), with its stage position if the file tells it."""
+
+    path: Path
+    plane: int
+    n_planes: int
+    z_um: float | None
+    frame_yx: NDArray[Any]
+    pixel_size_um: float
+
+
+def image_frames(paths: Sequence[Path], *, pixel_size_um: float | None = None) -> Iterator[ImageFrame]:
+    """Every plane of some image files, see `estimate_images`.
+
+    Raises
+    ------
+    ImageFileError
+        If a file is no image, or its pixel size is unknown or contradicted.
+    """
+    for path in paths:
+        image = read_image(path)
+        pixel_um = _pixel_size_um(image, pixel_size_um)
+        for plane, frame_yx in enumerate(image.frames_zyx):
+            z_um = None if image.z_um is None else float(image.z_um[plane])
+            yield ImageFrame(path, plane, len(image.frames_zyx), z_um, frame_yx, pixel_um)
+
+
 def estimate_images(
     estimator: Estimator, paths: Sequence[Path], *, pixel_size_um: float | None = None
 ) -> Iterator[ImageEstimate]:
@@ -57,16 +87,12 @@ def estimate_images(
     ModelError
         If the model was not made for the image.
     """
-    for path in paths:
-        image = read_image(path)
-        pixel_um = _pixel_size_um(image, pixel_size_um)
-        for plane, frame in enumerate(image.frames_zyx):
-            z_um = None if image.z_um is None else float(image.z_um[plane])
-            try:
-                estimate = estimator.estimate(frame, pixel_size_um=pixel_um)
-            except ModelError as error:
-                raise ModelError(f"{path}, plane {plane}: {error}") from error
-            yield _row(path, plane, z_um, estimate)
+    for image in image_frames(paths, pixel_size_um=pixel_size_um):
+        try:
+            estimate = estimator.estimate(image.frame_yx, pixel_size_um=image.pixel_size_um)
+        except ModelError as error:
+            raise ModelError(f"{image.path}, plane {image.plane}: {error}") from error
+        yield _row(image, estimate)
 
 
 def check_dataset(header: ModelHeader, settings: DatasetSettings) -> None:
@@ -141,11 +167,11 @@ def _pixel_size_um(image: ImageFile, given_um: float | None) -> float:
     return pixel_um
 
 
-def _row(path: Path, plane: int, z_um: float | None, estimate: FocusEstimate) -> ImageEstimate:
+def _row(image: ImageFrame, estimate: FocusEstimate) -> ImageEstimate:
     return ImageEstimate(
-        path=str(path),
-        plane=plane,
-        z_um=z_um,
+        path=str(image.path),
+        plane=image.plane,
+        z_um=image.z_um,
         defocus_um=estimate.defocus_um if estimate.accepted else None,
         std_um=estimate.std_um,
         interval90_um=estimate.interval90_um,

@@ -6,7 +6,6 @@ import hashlib
 import math
 import time
 from collections.abc import Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,15 +17,15 @@ from parfocal.errors import ModelError
 from parfocal.estimate import FocusEstimate
 from parfocal.model.backends import Backend, InferenceSettings, open_backend
 from parfocal.model.bins import BinSettings
+from parfocal.model.defocus_map import DefocusMap, evidence_of
 from parfocal.model.familiarity import Familiarity
+from parfocal.model.layers import layers_of, softmax, tile_mixture
 from parfocal.model.model_file import ModelHeader, load_model
 from parfocal.model.networks import Network, build_network
-from parfocal.model.working_frame import field_of, working_frame
+from parfocal.model.working_frame import SAME_PIXEL, field_of, working_frame
 
 PIXEL_TOLERANCE = 0.03
 """An 8 % error of the pixel size changes the answer by 10 to 40 %, so little is tolerated."""
-LAYER_MASS = 0.2
-"""A peak of the distribution with less than this probability is no layer of its own."""
 ACCEPT_ABOVE = 0.5
 CLIPPING_ROWS = 64
 """So many rows tell the clipped fraction of a frame; to count in all of them takes milliseconds."""
@@ -147,9 +146,14 @@ class FocusEstimator:
         return self._backend
 
     @property
+    def rescales(self) -> bool:
+        """Whether it takes frames of another pixel size than the model was made for."""
+        return self._rescale
+
+    @property
     def z_range_um(self) -> tuple[float, float]:
-        """Lowest and highest defocus in the training data, in um."""
-        return self.header.z_range_um
+        """Lowest and highest defocus that can be told, in um: those of the training data."""
+        return self.header.answer_range_um
 
     def estimate(self, frame_yx: NDArray[Any], *, pixel_size_um: float) -> FocusEstimate:
         """The defocus of one frame.
@@ -170,9 +174,43 @@ class FocusEstimator:
         started = time.perf_counter()
         field, frame = self._prepare(frame_yx, pixel_size_um=pixel_size_um)
         outputs = self._backend.run(frame[None, None])
-        probabilities = _softmax(outputs["logits"][0])
         familiar = self._familiar(field, frame)
-        return self._answer(probabilities, familiar, latency_ms=1e3 * (time.perf_counter() - started))
+        return self._answer(outputs, familiar, latency_ms=1e3 * (time.perf_counter() - started))
+
+    def defocus_map(self, frame_yx: NDArray[Any], *, pixel_size_um: float) -> DefocusMap:
+        """The defocus of each part of one frame.
+
+        Parameters
+        ----------
+        frame_yx : array, shape (Y, X), uint8, uint16 or float32
+        pixel_size_um : float
+            Side of a pixel in the sample.
+
+        Raises
+        ------
+        ModelError
+            As `estimate`, or if the network does not say where in the frame it looked.
+        """
+        field, frame = self._prepare(frame_yx, pixel_size_um=pixel_size_um)
+        outputs = self._backend.run(frame[None, None])
+        if "tile_logits" not in outputs:
+            raise ModelError(
+                f"Expected a network that looks at a frame tile by tile, such as focus; this model's is "
+                f"{self.header.network.architecture}, which gives one answer for all of it. Train again "
+                "with the default recipe."
+            )
+        scale = self._scale(pixel_size_um)
+        sides = zip(frame_yx.shape, field.shape, strict=True)
+        return DefocusMap(
+            evidence_of(
+                outputs,
+                frame.shape,
+                pixel_um=pixel_size_um * (scale if scale > 1 + SAME_PIXEL else 1.0),
+                corner_um=[pixel_size_um * ((whole - part) // 2) for whole, part in sides],
+                bins=self.header.answer_bins,
+                spread_scale=self.header.spread_scale,
+            )
+        )
 
     def _familiar(self, field: NDArray[Any], frame: NDArray[np.float32]) -> float:
         if self._familiarity.is_clipped(field[:: max(len(field) // CLIPPING_ROWS, 1)]):
@@ -180,10 +218,12 @@ class FocusEstimator:
         return self._familiarity.score(torch.from_numpy(frame))
 
     def _answer(
-        self, probabilities: NDArray[np.float64], familiar: float, *, latency_ms: float
+        self, outputs: dict[str, NDArray[np.float32]], familiar: float, *, latency_ms: float
     ) -> FocusEstimate:
-        centres = self.header.bins.centres_um
-        defocus, spread = answer(probabilities, self.header.bins, how=self.header.recipe.answer)
+        probabilities = softmax(outputs["logits"][0])
+        bins = self.header.answer_bins
+        centres = bins.centres_um
+        defocus, spread = answer(probabilities, bins, how=self.header.recipe.answer)
         std = self.header.spread_scale * spread
         half = self.header.interval90_scale * std
         return FocusEstimate(
@@ -194,7 +234,7 @@ class FocusEstimator:
             bin_centres_um=centres,
             in_distribution=familiar,
             accepted=familiar >= ACCEPT_ABOVE,
-            layers_um=layers_of(probabilities, centres),
+            layers_um=layers_of(tile_mixture(outputs), centres),
             latency_ms=latency_ms,
         )
 
@@ -208,8 +248,8 @@ class FocusEstimator:
         if frame.dtype not in (np.uint8, np.uint16, np.float32):
             raise ModelError(f"Expected a frame of uint8, uint16 or float32, got {frame.dtype}.")
         self._check_pixel_size(pixel_size_um)
-        pixel_um = pixel_size_um if self._rescale else self.header.camera_pixel_size_um
-        scale = self.header.working_pixel_size_um / pixel_um
+        scale = self._scale(pixel_size_um)
+        pixel_um = self.header.working_pixel_size_um / scale
         field_px = None if self._field_um is None else max(round(self._field_um / pixel_um), 1)
         field = field_of(frame, scale=scale, network=self.header.network, field_px=field_px)
         working = working_frame(field, scale=scale, network=self.header.network).numpy()
@@ -217,6 +257,11 @@ class FocusEstimator:
         if frame.dtype == np.float32 and not np.isfinite(working).all():
             raise ModelError("Expected finite grey values; the frame holds some that are not a number.")
         return field, working
+
+    def _scale(self, pixel_size_um: float) -> float:
+        """Working pixel over camera pixel."""
+        pixel_um = pixel_size_um if self._rescale else self.header.camera_pixel_size_um
+        return self.header.working_pixel_size_um / pixel_um
 
     def _check_pixel_size(self, pixel_size_um: float) -> None:
         if not 0 < pixel_size_um < math.inf:
@@ -232,12 +277,6 @@ class FocusEstimator:
                 f"Expected pixels of {coarsest:g} um or finer, got {pixel_size_um:g} um: "
                 "coarser pixels lack the detail that this model reads."
             )
-
-
-def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
-    powers = np.exp(logits.astype(np.float64) - logits.max())
-    probabilities: NDArray[np.float64] = powers / powers.sum()
-    return probabilities
 
 
 def _learned(header: ModelHeader, arrays: dict[str, NDArray[Any]]) -> tuple[Network, Familiarity]:
@@ -281,43 +320,3 @@ def answer(probabilities: NDArray[np.float64], bins: BinSettings, *, how: str) -
     if how == "most_probable":
         return float(centres_um[int(np.argmax(probabilities))]), spread
     return mean, spread
-
-
-def layers_of(probabilities: NDArray[np.float64], centres_um: NDArray[np.float64]) -> tuple[float, ...]:
-    """Mean defocus of each separate peak of a distribution, most probable first, in um.
-
-    Parameters
-    ----------
-    probabilities : array, shape (bins,)
-    centres_um : array, shape (bins,)
-
-    Notes
-    -----
-    The distribution is cut where it falls below half of the peaks on either side; a peak holds at least
-    `LAYER_MASS` of it.
-
-    Examples
-    --------
-    >>> centres = np.arange(-3.0, 4.0)
-    >>> layers_of(np.array([0.0, 0.6, 0.0, 0.0, 0.0, 0.4, 0.0]), centres)
-    (-2.0, 2.0)
-    """
-    edges = [0, *_valleys(probabilities), len(probabilities)]
-    peaks = [(slice(a, b), float(probabilities[a:b].sum())) for a, b in pairwise(edges)]
-    kept = sorted((p for p in peaks if p[1] >= LAYER_MASS), key=lambda p: -p[1])
-    return tuple(float(probabilities[s] @ centres_um[s] / mass) for s, mass in kept)
-
-
-def _valleys(probabilities: NDArray[np.float64]) -> list[int]:
-    valleys: list[int] = []
-    peak = lowest = float(probabilities[0])
-    lowest_at = 0
-    for k, probability in enumerate(probabilities.tolist()):
-        if lowest < peak / 2 and probability > 2 * lowest:
-            valleys.append(lowest_at)
-            peak, lowest, lowest_at = probability, probability, k
-        elif probability > peak:
-            peak, lowest, lowest_at = probability, probability, k
-        elif probability < lowest:
-            lowest, lowest_at = probability, k
-    return valleys

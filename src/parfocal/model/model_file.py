@@ -15,6 +15,7 @@ from safetensors.numpy import save
 from parfocal.data.whole_file import whole_file
 from parfocal.errors import ModelError, SettingsError
 from parfocal.model.bins import BinSettings
+from parfocal.model.microscope_fit import MicroscopeFit
 from parfocal.model.networks import NetworkSettings
 from parfocal.model.recipe import Recipe
 from parfocal.settings import Settings
@@ -41,7 +42,10 @@ class ModelHeader(Settings):
     usual_clipping : float
         See `parfocal.model.familiarity`.
     calibrated_on : str
-        Part of the dataset on which the last four were measured.
+        Part of the dataset on which the last four were measured; the name of the stacks, where the first two
+        were measured again on another microscope.
+    microscope : MicroscopeFit, optional
+        The line from the network's answers to the um of a microscope that the model was calibrated to.
     """
 
     format_version: int = FORMAT_VERSION
@@ -60,6 +64,7 @@ class ModelHeader(Settings):
     usual_distance: float
     usual_clipping: float = 0.0
     calibrated_on: str
+    microscope: MicroscopeFit | None = None
     metrics: dict[str, float]
     parameters: int
     steps: int
@@ -75,6 +80,16 @@ class ModelHeader(Settings):
     def bins(self) -> BinSettings:
         """The bins that the network's answers stand for."""
         return self.recipe.bins
+
+    @property
+    def answer_bins(self) -> BinSettings:
+        """The same bins in um of the microscope that the model was calibrated to."""
+        return self.bins if self.microscope is None else self.microscope.of_bins(self.bins)
+
+    @property
+    def answer_range_um(self) -> tuple[float, float]:
+        """Lowest and highest defocus that can be told, in um of that microscope."""
+        return self.z_range_um if self.microscope is None else self.microscope.of(self.z_range_um)
 
     @property
     def network(self) -> NetworkSettings:
