@@ -44,7 +44,7 @@ def locked(
 def test_simulate_makes_a_dataset_with_every_file_of_the_contract(simulated: Path) -> None:
     names = {str(path.relative_to(simulated)) for path in simulated.rglob("*") if path.is_file()}
     stacks = {str(Path("stacks", f"yeast-40x-000{k}.ome.tif")) for k in range(4)}
-    assert names == {"dataset.toml", "annotations.csv", "split.csv", *stacks}
+    assert names == {"dataset.toml", "annotations.csv", "split.csv", "cells.csv", *stacks}
     with (simulated / "split.csv").open(newline="") as file:
         parts = [row["part"] for row in csv.DictReader(file)]
     assert sorted(parts) == ["test", "train", "train", "validation"]

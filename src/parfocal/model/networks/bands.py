@@ -21,9 +21,9 @@ TOP_CYCLES_PER_PX = 0.384
 """Centre of the finest band; that of 1.6 cycles per um in pixels of 0.24 um."""
 RELATIVE_WIDTH = 0.75
 """Of a band, its logarithmic sd over the distance to the next band."""
-MARGIN_PX = 16
-"""Of the mirrored frame around the frame: filters find no edge there."""
 TILE_PX = 16
+FADE_PX = 16
+"""Towards its edges a frame fades out, lest the waves find steps there: a mirrored margin tells less."""
 _FLOOR = 1e-6
 
 
@@ -120,7 +120,7 @@ def moments_of(frame_yx: Tensor, bands: Bands, *, look: Look = AS_IT_IS) -> Tens
     out. A condenser of another aperture blurs otherwise what is out of focus: for a thin specimen each of its
     waves shifts the image, so that its disc (in proportion to defocus) is the blur; the ratio of the two
     discs' transfer functions, damped where the real one is near zero, turns one image into the other. On
-    simulated stacks it halves the difference that 5 % of aperture make, out of focus.
+    simulated yeast it leaves two thirds of the difference that 5 % of aperture make, 6 to 14 um out of focus.
     """
     y_px, x_px = (side - side % TILE_PX for side in frame_yx.shape)
     spectrum, grid = _spectrum(frame_yx[:y_px, :x_px], look)
@@ -128,8 +128,7 @@ def moments_of(frame_yx: Tensor, bands: Bands, *, look: Look = AS_IT_IS) -> Tens
     groups: list[list[Tensor]] = [[], [], [], [], [], []]
     contrasts = []
     for octave in range(bands.octaves):
-        inside = [slice(MARGIN_PX >> octave, (MARGIN_PX + side) >> octave) for side in (y_px, x_px)]
-        signed = _band_images(spectrum, grid, octave, bands, magnification=look.magnification)[:, *inside]
+        signed = _band_images(spectrum, grid, octave, bands, magnification=look.magnification)
         contrast = signed.square().mean((1, 2)).clamp_min(_FLOOR**2).sqrt()
         signed = signed / contrast[:, None, None]
         contrasts.append(contrast.log())
@@ -138,7 +137,7 @@ def moments_of(frame_yx: Tensor, bands: Bands, *, look: Look = AS_IT_IS) -> Tens
         envelopes = amplitude if finer is None else torch.cat([functional.avg_pool2d(finer, 2), amplitude])
         for group, products in zip(groups, _products(signed, envelopes), strict=True):
             if len(products):
-                group.append(functional.avg_pool2d(products, TILE_PX >> octave))
+                group.append(_tile_means(products, TILE_PX >> octave))
     moments = torch.cat([part for group in groups for part in group])
     return torch.cat([moments, torch.cat(contrasts)[:, None, None].expand(-1, *moments.shape[1:])])
 
@@ -199,15 +198,38 @@ def _products(signed: Tensor, envelopes: Tensor) -> tuple[Tensor, ...]:
     )
 
 
+def _tile_means(images: Tensor, tile_px: int) -> Tensor:
+    """Means over tiles, half as slow as average pooling: rows first, then columns by a matrix product."""
+    n, y_px, x_px = images.shape
+    rows = images.reshape(n, y_px // tile_px, tile_px, x_px).sum(dim=2)
+    return rows @ _column_means(x_px, tile_px, images.device) / tile_px
+
+
+@lru_cache(maxsize=32)
+def _column_means(x_px: int, tile_px: int, device: torch.device) -> Tensor:
+    tile = torch.arange(x_px, device=device) // tile_px
+    return (tile[:, None] == torch.arange(x_px // tile_px, device=device)).float() / tile_px
+
+
 def _spectrum(frame_yx: Tensor, look: Look) -> tuple[Tensor, tuple[int, int]]:
-    """Of the frame's contrast, mirrored at its edges; and the size of the grid."""
+    """Of the frame's contrast, which fades out at its edges; and the size of the grid."""
+    grid = (frame_yx.shape[0], frame_yx.shape[1])
     contrast = frame_yx / frame_yx.mean().clamp_min(_FLOOR) - 1
-    padded = functional.pad(contrast[None, None], (MARGIN_PX,) * 4, mode="reflect")[0, 0]
-    spectrum = torch.fft.rfft2(padded)
-    grid = (padded.shape[0], padded.shape[1])
+    spectrum = torch.fft.rfft2(contrast * _fade(*grid, frame_yx.device))
     if look.condenser != 1 and look.blur_px > 0:
         spectrum = spectrum * _condenser_ratio(_frequencies(*grid, frame_yx.device), look)
     return spectrum, grid
+
+
+@lru_cache(maxsize=32)
+def _fade(y_px: int, x_px: int, device: torch.device) -> Tensor:
+    sides = []
+    for side_px in (y_px, x_px):
+        from_edge = (
+            torch.arange(side_px, device=device).minimum(torch.arange(side_px, device=device).flip(0)) + 0.5
+        )
+        sides.append(0.5 - 0.5 * torch.cos(math.pi * (from_edge / FADE_PX).clamp(max=1)))
+    return sides[0][:, None] * sides[1][None, :]
 
 
 def _band_images(
@@ -218,8 +240,19 @@ def _band_images(
     low, high = spectrum[: y_px // 2], spectrum[grid[0] - (y_px - y_px // 2) :]
     part = spectrum if octave == 0 else torch.cat([low, high])[:, : x_px // 2 + 1] / 4**octave
     filters = _filters(y_px, x_px, bands.per_octave, magnification, spectrum.device)
-    images: Tensor = torch.fft.irfft2(part * filters, s=(y_px, x_px))
+    images: Tensor = torch.fft.irfft2(
+        part * _centred(y_px, x_px, octave, spectrum.device) * filters, s=(y_px, x_px)
+    )
     return images
+
+
+@lru_cache(maxsize=32)
+def _centred(y_px: int, x_px: int, octave: int, device: torch.device) -> Tensor:
+    """Moves the samples of a coarse grid to the middles of the fine pixels that each stands for."""
+    forward = (1 - 0.5**octave) / 2  # in coarse pixels
+    y, x = torch.fft.fftfreq(y_px, device=device)[:, None], torch.fft.rfftfreq(x_px, device=device)[None, :]
+    kept = (y > -0.5) & (x < 0.5)  # the fastest waves cannot be moved: their phase is not known
+    return torch.polar(kept.float(), 2 * math.pi * forward * (y + x))
 
 
 @lru_cache(maxsize=32)
