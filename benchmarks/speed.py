@@ -29,30 +29,31 @@ from parfocal.model import (
     use_threads,
 )
 from parfocal.model.backends import InferenceSettings
-from parfocal.model.familiarity import describe
+from parfocal.model.familiarity import everything_familiar, numbers_of
+from parfocal.model.intervals import EVEN
+from parfocal.model.networks import focus_network
 
 CAMERA_PIXEL_UM, WORKING_PIXEL_UM, FIELD_UM = 0.06, 0.24, 60.0
 HEIGHT_PX, WIDTH_PX, SMALL_PX = 1552, 2080, 256
 PLAIN = "plain path"
 NETWORKS = {
     "2018": NetworkSettings(architecture="wei2018"),
-    "tiny": NetworkSettings(per_octave=1, width=32),
-    "default": NetworkSettings(),
-    "large": NetworkSettings(per_octave=4, width=512),
+    "tiny": focus_network("tiny"),
+    "default": focus_network("default"),
+    "large": focus_network("large"),
+    "small net": NetworkSettings(architecture="small"),
 }
 ROUTES = (
     ("2018", FIELD_UM, "torch", "fp32"),
     ("2018", FIELD_UM, "openvino", "fp32"),
     ("2018", FIELD_UM, "openvino", "bf16"),
     ("tiny", FIELD_UM, "torch", "fp32"),
-    ("tiny", FIELD_UM, "openvino", "bf16"),
-    ("tiny", None, "openvino", "bf16"),
+    ("tiny", None, "torch", "fp32"),
     ("default", FIELD_UM, "torch", "fp32"),
-    ("default", FIELD_UM, "torch", "bf16"),
-    ("default", FIELD_UM, "openvino", "fp32"),
-    ("default", FIELD_UM, "openvino", "bf16"),
-    ("default", None, "openvino", "bf16"),
-    ("large", FIELD_UM, "openvino", "bf16"),
+    ("default", None, "torch", "fp32"),
+    ("large", FIELD_UM, "torch", "fp32"),
+    ("small net", FIELD_UM, "openvino", "fp32"),
+    ("small net", FIELD_UM, "openvino", "bf16"),
 )
 """Network, field in um (None: the whole frame), back end, precision."""
 
@@ -109,7 +110,10 @@ def fresh_estimator(
     base = load_recipe("wei2018") if network.architecture == "wei2018" else Recipe()
     recipe = base.replace(network=network.model_dump(), sampling={"pixel_size_um": WORKING_PIXEL_UM})
     fresh = build_network(network, n_bins=recipe.bins.count)
-    n_features = describe(torch.zeros(64, 64)).size
+    side_px = recipe.network.smallest_px
+    with torch.inference_mode():
+        features = fresh.eval().outputs(torch.zeros(1, 1, side_px, side_px)).get("features")
+    known = numbers_of(np.zeros((side_px, side_px)), None if features is None else features[0].numpy())
     header = ModelHeader(
         recipe=recipe,
         camera_pixel_size_um=camera_pixel_um,
@@ -131,8 +135,7 @@ def fresh_estimator(
         package_version="benchmark",
     )
     arrays = {f"network.{name}": value.numpy() for name, value in fresh.state_dict().items()}
-    arrays["familiarity.means"] = np.zeros((1, n_features), np.float32)
-    arrays["familiarity.whitening"] = np.eye(n_features, dtype=np.float32)
+    arrays |= {**EVEN.arrays(), **everything_familiar(known.size).arrays()}
     return kind(header, arrays, fingerprint="benchmark", field_um=field_um, inference=inference)
 
 

@@ -21,7 +21,9 @@ from parfocal.model import (
     build_network,
     count_parameters,
 )
-from parfocal.model.familiarity import describe
+from parfocal.model.familiarity import everything_familiar, numbers_of
+from parfocal.model.intervals import EVEN
+from parfocal.model.networks import Network
 from parfocal.zstack import ZStack
 
 PIXEL_UM = 0.5
@@ -95,7 +97,6 @@ def dataset_at(
 def fresh_model(recipe: Recipe = RECIPE) -> tuple[ModelHeader, dict[str, NDArray[Any]]]:
     """Header and arrays of a model that never learned anything."""
     network = build_network(recipe.network, n_bins=recipe.bins.count)
-    features = describe(torch.zeros(recipe.network.smallest_px, recipe.network.smallest_px)).size
     header = ModelHeader(
         recipe=recipe,
         camera_pixel_size_um=PIXEL_UM,
@@ -117,6 +118,15 @@ def fresh_model(recipe: Recipe = RECIPE) -> tuple[ModelHeader, dict[str, NDArray
         package_version="0",
     )
     arrays: dict[str, NDArray[Any]] = {f"network.{k}": v.numpy() for k, v in network.state_dict().items()}
-    arrays["familiarity.means"] = np.zeros((1, features), np.float32)
-    arrays["familiarity.whitening"] = np.eye(features, dtype=np.float32)
-    return header, arrays
+    return header, {
+        **arrays,
+        **EVEN.arrays(),
+        **everything_familiar(n_numbers(network, side_px=recipe.network.smallest_px)).arrays(),
+    }
+
+
+def n_numbers(network: Network, *, side_px: int) -> int:
+    """How many numbers are known of a frame."""
+    with torch.inference_mode():
+        features = network.eval().outputs(torch.zeros(1, 1, side_px, side_px)).get("features")
+    return numbers_of(np.zeros((side_px, side_px)), None if features is None else features[0].numpy()).size

@@ -1,24 +1,43 @@
-"""Frames like those of the training score high, others low."""
+"""Familiar frames score high, frames of another kind low; learned in advance, frame by frame."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
-from scipy.ndimage import zoom
+from scipy.ndimage import gaussian_filter, zoom
 from small_world import BACKGROUND, PIXEL_UM, SIDE_PX, frame_at
 
 from parfocal.model import FocusEstimator
-from parfocal.model.familiarity import Familiarity, clipped_fraction, describe, learn_familiarity
+from parfocal.model.familiarity import (
+    Evidence,
+    Familiarity,
+    clipped_fraction,
+    everything_familiar,
+    learn_familiarity,
+)
 
 DEFOCUS_UM = np.linspace(-4, 4, 9)
+N_BINS = 5
 
 
 def scores(estimator: FocusEstimator, change) -> NDArray[np.float64]:
-    """Scores of changed frames of unseen scenes."""
+    """Scores of changed frames of unseen scenes, as large as those that the model knows."""
     frames = [change(frame_at(z_um, seed=300 + k, side_px=2 * SIDE_PX)) for k, z_um in enumerate(DEFOCUS_UM)]
+    frames = [frame[:SIDE_PX, :SIDE_PX] for frame in frames]
     return np.array([estimator.estimate(frame, pixel_size_um=PIXEL_UM).in_distribution for frame in frames])
+
+
+def evidence(n: int, *, seed: int, away: float = 0.0, n_numbers: int = 6) -> Evidence:
+    """Of frames whose numbers go with defocus, all of them away by so many standard deviations."""
+    random = np.random.default_rng(seed)
+    defocus_um = random.uniform(-10, 10, n)
+    numbers = random.normal(away, 1, (n, n_numbers)) + defocus_um[:, None]
+    return Evidence(numbers, defocus_um, random.uniform(0.4, 0.6, n), np.full((n, N_BINS), 1 / N_BINS))
 
 
 def _magnified(factor: float):
@@ -40,51 +59,123 @@ def _blank(frame: NDArray[np.uint16]) -> NDArray[np.uint16]:
     return np.full_like(frame, round(BACKGROUND))
 
 
+def _dark(frame: NDArray[np.uint16]) -> NDArray[np.uint16]:
+    return np.random.default_rng(0).poisson(3, frame.shape).astype(np.uint16)
+
+
+def _saturated(frame: NDArray[np.uint16]) -> NDArray[np.uint16]:
+    return np.minimum(frame, np.quantile(frame, 0.6)).astype(np.uint16)
+
+
+def _lit_from_one_side(frame: NDArray[np.uint16]) -> NDArray[np.uint16]:
+    return (frame * np.linspace(0.4, 1.6, frame.shape[1])).astype(np.uint16)
+
+
+def _empty(frame: NDArray[np.uint16]) -> NDArray[np.uint16]:
+    shade = gaussian_filter(frame.astype(float), 30)
+    return (shade + np.random.default_rng(1).normal(0, 10, frame.shape)).astype(np.uint16)
+
+
 def test_frames_of_unseen_scenes_are_familiar(estimator: FocusEstimator) -> None:
-    assert (scores(estimator, _as_it_is) > 0.5).all()
+    assert np.mean(scores(estimator, _as_it_is) > 0.5) >= 8 / 9
 
 
 @pytest.mark.parametrize(
     ("change", "at_most"),
-    [(_magnified(2.0), 0.5), (_magnified(0.5), 0.5), (_inverted, 0.9), (_blank, 0.1)],
-    ids=["twice the magnification", "half the magnification", "inverted contrast", "blank"],
+    [
+        (_magnified(2.0), 0.5),
+        (_magnified(0.5), 0.7),
+        (_inverted, 0.7),
+        (_blank, 0.01),
+        (_dark, 0.01),
+        (_saturated, 0.5),
+        (_lit_from_one_side, 0.7),
+        (_empty, 0.5),
+    ],
+    ids=["double", "half", "inverted", "blank", "dark", "saturated", "light from one side", "empty"],
 )
 def test_frames_of_another_kind_are_less_familiar(change, at_most: float, estimator: FocusEstimator) -> None:
-    changed = scores(estimator, change)
-    assert changed.mean() < at_most and changed.mean() < scores(estimator, _as_it_is).mean()
+    """Five stacks teach little; the benchmark has the numbers for more."""
+    changed, usual = scores(estimator, change), scores(estimator, _as_it_is)
+    assert np.median(changed) < min(at_most, np.median(usual)) and (changed >= 0).all()
 
 
-def test_a_description_does_not_depend_on_the_gain() -> None:
-    frame = torch.from_numpy(frame_at(2.0, seed=1).astype(np.float32))
-    np.testing.assert_allclose(describe(3 * frame), describe(frame), rtol=1e-4, atol=1e-4)
-
-
-def test_a_description_depends_little_on_the_size_of_the_frame() -> None:
-    whole, part = (
-        torch.from_numpy(frame_at(3.0, seed=1, side_px=160)[:n, :n].astype(np.float32)) for n in (160, 97)
-    )
-    assert np.abs(describe(whole) - describe(part)).max() < 1
+def test_a_score_does_not_depend_on_the_frames_before(estimator: FocusEstimator) -> None:
+    frame = frame_at(1.0, seed=77)
+    alone = estimator.estimate(frame, pixel_size_um=PIXEL_UM).in_distribution
+    scores(estimator, _inverted)
+    assert estimator.estimate(frame, pixel_size_um=PIXEL_UM).in_distribution == alone
 
 
 @pytest.mark.parametrize("n_frames", [1, 2, 50])
 def test_any_number_of_training_frames_will_do(n_frames: int) -> None:
-    random = np.random.default_rng(0)
-    training = random.normal(size=(n_frames, 23)).astype(np.float32)
-    familiarity = learn_familiarity(training, np.arange(n_frames) % 3, training)
-    assert np.isfinite(familiarity.distance(training)).all()
+    few = evidence(n_frames, seed=0)
+    learned = learn_familiarity(few, evidence(n_frames, seed=1, away=3), held_out=few)
+    assert np.isfinite(learned.scores(few)).all()
 
 
-def test_most_held_out_frames_lie_within_the_usual_distance() -> None:
-    random = np.random.default_rng(0)
-    training, held_out, others = (random.normal(size=(600, 10)).astype(np.float32) for _ in range(3))
-    familiarity = learn_familiarity(training, np.zeros(600, int), held_out)
-    inside = (familiarity.distance(others) <= familiarity.usual_distance).mean()
-    assert inside == pytest.approx(0.95, abs=0.03)
+def test_one_frame_in_a_hundred_is_doubted() -> None:
+    learned = learn_familiarity(evidence(3000, seed=0), held_out=evidence(1000, seed=1))
+    assert np.mean(learned.scores(evidence(3000, seed=2)) < 0.5) == pytest.approx(0.01, abs=0.01)
 
 
-def test_a_frame_that_cannot_be_described_is_not_familiar() -> None:
-    familiarity = Familiarity(np.zeros((1, 23), np.float32), np.eye(23, dtype=np.float32), 1.0)
-    assert familiarity.score(torch.full((20, 20), torch.nan)) == 0.0
+def test_what_lies_far_from_frames_of_its_defocus_is_strange_though_others_are_like_it() -> None:
+    learned = learn_familiarity(evidence(2000, seed=0), held_out=evidence(500, seed=1))
+    usual = evidence(200, seed=2)
+    elsewhere = replace(usual, defocus_um=-usual.defocus_um)
+    far = np.abs(usual.defocus_um) > 3
+    assert (learned.scores(elsewhere)[far] < 0.5).all()
+
+
+def test_a_judge_that_was_shown_strange_frames_tells_what_distance_does_not() -> None:
+    familiar, strange = evidence(2000, seed=0), evidence(2000, seed=3, away=0.8)
+    held_out, unseen = evidence(500, seed=1), evidence(500, seed=4, away=0.8)
+    alone = learn_familiarity(familiar, held_out=held_out)
+    judged = learn_familiarity(familiar, strange, held_out=held_out)
+    assert (judged.scores(unseen) < 0.5).mean() > 2 * (alone.scores(unseen) < 0.5).mean()
+
+
+@settings(max_examples=50)
+@given(st.floats(-1e6, 1e6), st.floats(0.3, 20))
+def test_scores_lie_between_0_and_1(number: float, spread_um: float) -> None:
+    learned = _LEARNED
+    one = Evidence(np.full((1, 6), number), np.zeros(1), np.full(1, spread_um), np.full((1, N_BINS), 0.2))
+    assert 0 <= learned.scores(one)[0] <= 1
+
+
+_LEARNED = learn_familiarity(
+    evidence(200, seed=0), evidence(200, seed=1, away=3), held_out=evidence(100, seed=2)
+)
+
+
+def test_a_judge_that_knows_its_frames_by_heart_is_not_heard() -> None:
+    few, strange = evidence(30, seed=0, n_numbers=60), evidence(30, seed=1, n_numbers=60)
+    elsewhere = evidence(60, seed=2, n_numbers=60, away=-1.5)
+    assert learn_familiarity(few, strange, held_out=elsewhere).out.size == 0
+
+
+def test_what_cannot_be_told_is_not_familiar() -> None:
+    one = evidence(1, seed=0)
+    assert _LEARNED.scores(replace(one, numbers=np.full((1, 6), np.nan)))[0] == 0.0
+    assert everything_familiar(6).scores(one)[0] == 1.0
+
+
+def test_a_model_file_keeps_all_of_it() -> None:
+    again = Familiarity.from_arrays(_LEARNED.arrays(), usual_clipping=0.25)
+    unseen = evidence(100, seed=9, away=1)
+    np.testing.assert_allclose(again.scores(unseen), _LEARNED.scores(unseen), atol=1e-3)
+    assert again.usual_clipping == 0.25
+
+
+def test_the_same_seed_learns_the_same() -> None:
+    learned = [
+        learn_familiarity(
+            evidence(200, seed=0), evidence(200, seed=1, away=3), held_out=evidence(100, seed=2), seed=seed
+        )
+        for seed in (5, 5, 6)
+    ]
+    np.testing.assert_array_equal(learned[0].hidden, learned[1].hidden)
+    assert (learned[0].hidden != learned[2].hidden).any()
 
 
 @pytest.mark.parametrize(
@@ -103,6 +194,5 @@ def test_clipping_is_counted_at_either_end(frame: NDArray[np.float64], fraction:
 
 def test_clipping_that_training_frames_had_too_is_usual() -> None:
     clipped = np.minimum(np.arange(100).reshape(10, 10), 80)
-    plain = Familiarity(np.zeros((1, 1)), np.eye(1), 1.0)
-    used_to_it = Familiarity(np.zeros((1, 1)), np.eye(1), 1.0, usual_clipping=0.2)
-    assert plain.is_clipped(clipped) and not used_to_it.is_clipped(clipped)
+    plain = everything_familiar(1)
+    assert plain.is_clipped(clipped) and not replace(plain, usual_clipping=0.2).is_clipped(clipped)

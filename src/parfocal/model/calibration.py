@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
 from parfocal.model.estimator import answer
-from parfocal.model.familiarity import Familiarity, clipped_fraction, describe, learn_familiarity
+from parfocal.model.evidence import LabelledStack as LabelledStack
+from parfocal.model.evidence import gather, learn_from_stacks, seen
+from parfocal.model.familiarity import Familiarity
+from parfocal.model.intervals import (
+    NEW_DAY_FACTOR,
+    Intervals,
+    learn_stretch,
+    stack_scale,
+    widest_spread_um,
+)
 from parfocal.model.recipe import Recipe
-from parfocal.model.working_frame import working_frame
-from parfocal.zstack import ZStack
-
-LabelledStack = tuple[ZStack, float]
-"""A stack and its focus position in um."""
-MOST_TRAINING_FRAMES = 2000
-"""Enough to know what familiar frames look like."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,16 +51,14 @@ class Calibration:
 
     spread_scale: float
     interval90_scale: float
+    intervals: Intervals
     familiarity: Familiarity
     predictions: Predictions
     part: Literal["validation", "train"]
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """What the model file keeps beside the weights."""
-        return {
-            "familiarity.means": self.familiarity.means,
-            "familiarity.whitening": self.familiarity.whitening,
-        }
+        return {**self.familiarity.arrays(), **self.intervals.arrays()}
 
 
 def calibrate(
@@ -71,19 +71,38 @@ def calibrate(
 
     Notes
     -----
-    Without validation stacks the training stacks serve, which flatters; the model file says so.
+    Two things make intervals wider than the errors of the validation frames: few stacks tell them only
+    roughly (`stack_scale`), and a model errs further on days it did not learn from (`NEW_DAY_FACTOR`). The
+    larger counts. Without validation stacks the training stacks serve, which flatters; the model file says
+    so.
     """
     held_out = validation or training
-    predictions = predict_stacks(network, held_out, recipe)
-    ratios = np.abs(predictions.inferred_um - predictions.actual_um) / predictions.spread_um
-    spread_scale = max(float(np.sqrt(np.mean(ratios**2))), 1e-6)
+    frames = (seen(stack, plane, recipe) for stack, _ in held_out for plane in range(stack.n_planes))
+    evidence = gather(network, frames, recipe)
+    actual_um = np.concatenate([stack.defocus_um(focus_z_um) for stack, focus_z_um in held_out])
+    predictions = Predictions(actual_um, evidence.defocus_um, evidence.spread_um)
+    spread_scale, interval90_scale, intervals = _widths(predictions, held_out)
     return Calibration(
         spread_scale=spread_scale,
-        interval90_scale=conformal_scale(ratios) / spread_scale,
-        familiarity=_familiarity(training, held_out, recipe),
+        interval90_scale=interval90_scale,
+        intervals=intervals,
+        familiarity=learn_from_stacks(network, training, recipe, held_out=evidence),
         predictions=predictions,
         part="validation" if validation else "train",
     )
+
+
+def _widths(predictions: Predictions, stacks: Sequence[LabelledStack]) -> tuple[float, float, Intervals]:
+    """Scale of the spread, scale of the interval, and how that differs with distance from focus."""
+    errors = np.abs(predictions.inferred_um - predictions.actual_um)
+    ratios = errors / predictions.spread_um
+    spread_scale = max(float(np.sqrt(np.mean(ratios**2))), 1e-6)
+    at_um, stretch = learn_stretch(predictions.inferred_um, ratios)
+    intervals = Intervals(at_um, stretch, widest_spread_um(predictions.spread_um, errors))
+    even = ratios / intervals.stretch_at(predictions.inferred_um)
+    of_stack = np.repeat(np.arange(len(stacks)), [stack.n_planes for stack, _ in stacks])
+    scale = max(stack_scale(even, of_stack), NEW_DAY_FACTOR * conformal_scale(even))
+    return spread_scale, max(scale, 1e-6) / spread_scale, intervals
 
 
 def conformal_scale(ratios: NDArray[np.float64], *, coverage: float = 0.9) -> float:
@@ -118,36 +137,10 @@ def predict_stacks(network: nn.Module, stacks: Sequence[LabelledStack], recipe: 
     actual, answers = [], []
     with torch.inference_mode():
         for stack, focus_z_um in stacks:
-            frames = torch.stack(list(working_frames(stack, recipe)))[:, None].to(device)
-            logits = torch.cat([network(part).float() for part in torch.split(frames, 16)]).cpu()
+            frames = torch.stack([seen(stack, plane, recipe) for plane in range(stack.n_planes)])[:, None]
+            logits = torch.cat([network(part).float() for part in torch.split(frames.to(device), 16)]).cpu()
             probabilities = torch.softmax(logits.double(), dim=1).numpy()
             answers += [answer(p, recipe.bins, how=recipe.answer) for p in probabilities]
             actual.append(stack.defocus_um(focus_z_um))
     inferred, spread = np.array(answers).T
     return Predictions(np.concatenate(actual), inferred, spread)
-
-
-def working_frames(stack: ZStack, recipe: Recipe) -> Iterator[Tensor]:
-    """Each frame (y, x) of a stack as the network sees it."""
-    scale = recipe.sampling.pixel_size_um / stack.pixel_size_um
-    for frame in stack.frames_zyx:
-        yield working_frame(frame, scale=scale, network=recipe.network)
-
-
-def _familiarity(
-    training: Sequence[LabelledStack], held_out: Sequence[LabelledStack], recipe: Recipe
-) -> Familiarity:
-    described, defocus = _describe_all(training, recipe)
-    keep = np.linspace(0, len(defocus) - 1, min(len(defocus), MOST_TRAINING_FRAMES)).astype(int)
-    bins = recipe.bins.index_of(torch.from_numpy(defocus[keep])).numpy()
-    familiarity = learn_familiarity(described[keep], bins, _describe_all(held_out, recipe)[0])
-    clipping = [clipped_fraction(frame) for stack, _ in training for frame in stack.frames_zyx]
-    return replace(familiarity, usual_clipping=max(clipping))
-
-
-def _describe_all(
-    stacks: Sequence[LabelledStack], recipe: Recipe
-) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-    described = [describe(frame) for stack, _ in stacks for frame in working_frames(stack, recipe)]
-    defocus = [stack.defocus_um(focus_z_um) for stack, focus_z_um in stacks]
-    return np.stack(described), np.concatenate(defocus)

@@ -18,7 +18,8 @@ from parfocal.estimate import FocusEstimate
 from parfocal.model.backends import Backend, InferenceSettings, open_backend
 from parfocal.model.bins import BinSettings
 from parfocal.model.defocus_map import DefocusMap, evidence_of
-from parfocal.model.familiarity import Familiarity
+from parfocal.model.familiarity import Evidence, Familiarity, numbers_of
+from parfocal.model.intervals import Intervals
 from parfocal.model.layers import layers_of, softmax, tile_mixture
 from parfocal.model.model_file import ModelHeader, load_model
 from parfocal.model.networks import Network, build_network
@@ -75,7 +76,7 @@ class FocusEstimator:
         self._fingerprint = fingerprint
         self._rescale = rescale
         self._field_um = field_um
-        network, self._familiarity = _learned(header, arrays)
+        network, self._familiarity, self._intervals = _learned(header, arrays)
         pixel_um = header.camera_pixel_size_um
         self._backend = open_backend(
             network,
@@ -174,7 +175,7 @@ class FocusEstimator:
         started = time.perf_counter()
         field, frame = self._prepare(frame_yx, pixel_size_um=pixel_size_um)
         outputs = self._backend.run(frame[None, None])
-        familiar = self._familiar(field, frame)
+        familiar = self._familiar(field, frame, outputs)
         return self._answer(outputs, familiar, latency_ms=1e3 * (time.perf_counter() - started))
 
     def defocus_map(self, frame_yx: NDArray[Any], *, pixel_size_um: float) -> DefocusMap:
@@ -212,20 +213,35 @@ class FocusEstimator:
             )
         )
 
-    def _familiar(self, field: NDArray[Any], frame: NDArray[np.float32]) -> float:
+    def _familiar(
+        self, field: NDArray[Any], frame: NDArray[np.float32], outputs: dict[str, NDArray[np.float32]]
+    ) -> float:
         if self._familiarity.is_clipped(field[:: max(len(field) // CLIPPING_ROWS, 1)]):
             return 0.0
-        return self._familiarity.score(torch.from_numpy(frame))
+        return float(self._familiarity.scores(self._evidence(frame, outputs))[0])
+
+    def _evidence(self, frame: NDArray[np.float32], outputs: dict[str, NDArray[np.float32]]) -> Evidence:
+        """In the network's own um, whatever the model was calibrated to."""
+        probabilities = softmax(outputs["logits"][0])
+        defocus, spread = answer(probabilities, self.header.bins, how=self.header.recipe.answer)
+        features = outputs["features"][0] if "features" in outputs else None
+        return Evidence(
+            numbers_of(frame, features)[None],
+            np.array([defocus]),
+            np.array([spread]),
+            probabilities[None],
+        )
 
     def _answer(
         self, outputs: dict[str, NDArray[np.float32]], familiar: float, *, latency_ms: float
     ) -> FocusEstimate:
-        probabilities = softmax(outputs["logits"][0])
-        bins = self.header.answer_bins
-        centres = bins.centres_um
-        defocus, spread = answer(probabilities, bins, how=self.header.recipe.answer)
+        probabilities, how = softmax(outputs["logits"][0]), self.header.recipe.answer
+        # Intervals were learned in the network's own um, whatever the model was calibrated to since.
+        own_defocus, own_spread = answer(probabilities, self.header.bins, how=how)
+        defocus, spread = answer(probabilities, self.header.answer_bins, how=how)
+        centres = self.header.answer_bins.centres_um
         std = self.header.spread_scale * spread
-        half = self.header.interval90_scale * std
+        half = self.header.interval90_scale * std * float(self._intervals.stretch_at(own_defocus))
         return FocusEstimate(
             defocus_um=defocus,
             std_um=std,
@@ -233,7 +249,7 @@ class FocusEstimator:
             probabilities=probabilities,
             bin_centres_um=centres,
             in_distribution=familiar,
-            accepted=familiar >= ACCEPT_ABOVE,
+            accepted=familiar >= ACCEPT_ABOVE and own_spread <= self._intervals.widest_spread_um,
             layers_um=layers_of(tile_mixture(outputs), centres),
             latency_ms=latency_ms,
         )
@@ -279,19 +295,20 @@ class FocusEstimator:
             )
 
 
-def _learned(header: ModelHeader, arrays: dict[str, NDArray[Any]]) -> tuple[Network, Familiarity]:
+def _learned(header: ModelHeader, arrays: dict[str, NDArray[Any]]) -> tuple[Network, Familiarity, Intervals]:
     """What a model file holds beside its header."""
     weights = {k.removeprefix("network."): v for k, v in arrays.items() if k.startswith("network.")}
     network = build_network(header.network, n_bins=header.bins.count)
     try:
         network.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
-        means, whitening = arrays["familiarity.means"], arrays["familiarity.whitening"]
+        familiarity = Familiarity.from_arrays(arrays, usual_clipping=header.usual_clipping)
+        intervals = Intervals.from_arrays(arrays)
     except (KeyError, RuntimeError) as error:
         raise ModelError(
             f"its weights do not fit the network that its header names. "
             f"It was made by parfocal {header.package_version}; train again."
         ) from error
-    return network, Familiarity(means, whitening, header.usual_distance, header.usual_clipping)
+    return network, familiarity, intervals
 
 
 def answer(probabilities: NDArray[np.float64], bins: BinSettings, *, how: str) -> tuple[float, float]:

@@ -13,7 +13,7 @@ from parfocal.data.sampling import SamplingSettings
 from parfocal.errors import SettingsError
 from parfocal.model.bins import BinSettings, bins_for_range
 from parfocal.model.described import LookSettings
-from parfocal.model.networks import NetworkSettings
+from parfocal.model.networks import NetworkSettings, Size, focus_network
 from parfocal.settings import Settings
 from parfocal.zstack import ZStack
 
@@ -84,12 +84,14 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
     return Recipe.from_toml(known[str(name_or_path)])
 
 
-def default_recipe(stacks: Sequence[tuple[ZStack, float]]) -> Recipe:
+def default_recipe(stacks: Sequence[tuple[ZStack, float]], *, size: Size = "default") -> Recipe:
     """The best recipe known for some stacks: crop, working pixel and bins follow from the data.
 
     Parameters
     ----------
     stacks : sequence of (ZStack, focus_z_um)
+    size : str
+        Of the network: ``tiny``, ``default`` or ``large``.
 
     Notes
     -----
@@ -110,7 +112,7 @@ def default_recipe(stacks: Sequence[tuple[ZStack, float]]) -> Recipe:
     training = TrainingSettings(
         steps=3000, batch_size=64, learning_rate=4e-3, label_sigma_um=0.8 * bins.width_um, validate_every=250
     )
-    return Recipe(sampling=sampling, bins=bins, training=training)
+    return Recipe(sampling=sampling, bins=bins, network=focus_network(size), training=training)
 
 
 def _recipe_folders() -> list[Path]:

@@ -7,7 +7,7 @@ from torch import nn
 from parfocal.model.networks.bands import Bands, Look
 from parfocal.model.networks.focus import FocusNetwork
 from parfocal.model.networks.mobilenet import MobileNetV3
-from parfocal.model.networks.network_settings import NetworkSettings
+from parfocal.model.networks.network_settings import NetworkSettings, Size, focus_network
 from parfocal.model.networks.small_net import SmallNetwork
 from parfocal.model.networks.spectral import SpectralNetwork
 from parfocal.model.networks.standardise import Standardise, standardise
@@ -20,12 +20,14 @@ __all__ = [
     "MobileNetV3",
     "Network",
     "NetworkSettings",
+    "Size",
     "SmallNetwork",
     "SpectralNetwork",
     "Standardise",
     "Wei2018Network",
     "build_network",
     "count_parameters",
+    "focus_network",
     "standardise",
 ]
 

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from parfocal.settings import Settings
 
+Size = Literal["tiny", "default", "large"]
 Architecture = Literal["focus", "wei2018", "small", "mobilenet_v3", "spectral"]
 _SMALLEST_PX = {"focus": 32, "small": 32, "mobilenet_v3": 32, "spectral": 96}
 
@@ -36,3 +37,24 @@ class NetworkSettings(Settings):
     def smallest_px(self) -> int:
         """Side of the smallest frame that the network takes."""
         return self.input_px if self.architecture == "wei2018" else _SMALLEST_PX[self.architecture]
+
+
+def focus_network(size: Size) -> NetworkSettings:
+    """A FocusNetwork by its size.
+
+    Notes
+    -----
+    ``tiny`` has 5 bands and 4 thousand weights, for small processors; ``large`` has 20 bands.
+
+    Examples
+    --------
+    >>> focus_network("tiny").per_octave
+    1
+    """
+    match size:
+        case "tiny":
+            return NetworkSettings(per_octave=1, width=24)
+        case "default":
+            return NetworkSettings()
+        case "large":
+            return NetworkSettings(per_octave=4, width=384)

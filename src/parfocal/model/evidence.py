@@ -1,0 +1,118 @@
+"""What is known of frames beside the network's answer, gathered from stacks, to learn what is familiar."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby, islice
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from parfocal.model.estimator import answer
+from parfocal.model.familiarity import Evidence, Familiarity, clipped_fraction, learn_familiarity, numbers_of
+from parfocal.model.layers import softmax
+from parfocal.model.recipe import Recipe
+from parfocal.model.strange_frames import strange, varied
+from parfocal.model.working_frame import working_frame
+from parfocal.zstack import ZStack
+
+LabelledStack = tuple[ZStack, float]
+"""A stack and its focus position in um."""
+MOST_FAMILIAR, MOST_STRANGE = 1500, 1200
+"""Frames of each kind; more of them changed little."""
+FAR_UM = 5.0
+"""Two layers so far apart have no one focus."""
+BATCH = 16
+_SEED = 401
+
+
+def learn_from_stacks(
+    network: nn.Module, training: Sequence[LabelledStack], recipe: Recipe, *, held_out: Evidence
+) -> Familiarity:
+    """What frames look like, from the training stacks, with strange frames made of them.
+
+    Parameters
+    ----------
+    network : Module
+        The trained network.
+    training : sequence of (ZStack, focus_z_um)
+    recipe : Recipe
+    held_out : Evidence
+        Of frames of other stacks.
+    """
+    random = np.random.default_rng([recipe.training.seed, _SEED])
+    return learn_familiarity(
+        gather(network, _familiar_frames(training, recipe, generator=random), recipe),
+        gather(network, _strange_frames(training, recipe, generator=random), recipe),
+        held_out=held_out,
+        usual_clipping=max(clipped_fraction(frame) for stack, _ in training for frame in stack.frames_zyx),
+        seed=recipe.training.seed,
+    )
+
+
+def gather(network: nn.Module, frames: Iterable[Tensor], recipe: Recipe) -> Evidence:
+    """What is known of some frames (y, x) at the working pixel, each seen as an estimator sees it."""
+    network.eval()
+    numbers, probabilities = [], []
+    with torch.inference_mode():
+        for batch in _batches(frames):
+            outputs = _outputs(network, batch)
+            features = outputs.get("features", [None] * len(batch))
+            numbers += [numbers_of(frame.numpy(), own) for frame, own in zip(batch, features, strict=True)]
+            probabilities += [softmax(logits) for logits in outputs["logits"]]
+    defocus, spread = np.array([answer(p, recipe.bins, how=recipe.answer) for p in probabilities]).T
+    return Evidence(np.stack(numbers), defocus, spread, np.stack(probabilities))
+
+
+def seen(stack: ZStack, plane: int, recipe: Recipe) -> Tensor:
+    """One frame (y, x) of a stack as the network sees it."""
+    scale = recipe.sampling.pixel_size_um / stack.pixel_size_um
+    return working_frame(stack.frames_zyx[plane], scale=scale, network=recipe.network)
+
+
+def _outputs(network: nn.Module, batch: Sequence[Tensor]) -> dict[str, np.ndarray]:
+    frames = torch.stack(list(batch))[:, None].to(next(network.parameters()).device)
+    outputs: dict[str, Tensor] = network.outputs(frames)  # type: ignore[operator]
+    return {name: value.float().cpu().numpy() for name, value in outputs.items()}
+
+
+def _batches(frames: Iterable[Tensor]) -> Iterator[list[Tensor]]:
+    """Up to `BATCH` neighbours of one size."""
+    for _, alike in groupby(frames, key=lambda frame: frame.shape):
+        while batch := list(islice(alike, BATCH)):
+            yield batch
+
+
+def _familiar_frames(
+    training: Sequence[LabelledStack], recipe: Recipe, *, generator: np.random.Generator
+) -> Iterator[Tensor]:
+    """Training frames, two in three of them as they could look on another day."""
+    for k, (number, plane) in enumerate(_drawn(training, MOST_FAMILIAR, generator=generator)):
+        frame = seen(training[number][0], plane, recipe)
+        yield torch.from_numpy(varied(frame.numpy(), generator=generator)) if k % 3 else frame
+
+
+def _strange_frames(
+    training: Sequence[LabelledStack], recipe: Recipe, *, generator: np.random.Generator
+) -> Iterator[Tensor]:
+    planes = _drawn(training, MOST_STRANGE, generator=generator)
+    for kind, (one, other) in enumerate(zip(planes, reversed(planes), strict=True)):
+        is_far = abs(_defocus_um(training, *one) - _defocus_um(training, *other)) > FAR_UM
+        frame, layer = (seen(training[number][0], plane, recipe).numpy() for number, plane in (one, other))
+        yield torch.from_numpy(strange(frame, layer if is_far else None, kind=kind, generator=generator))
+
+
+def _defocus_um(training: Sequence[LabelledStack], number: int, plane: int) -> float:
+    stack, focus_z_um = training[number]
+    return float(stack.z_um[plane]) - focus_z_um
+
+
+def _drawn(
+    training: Sequence[LabelledStack], most: int, *, generator: np.random.Generator
+) -> list[tuple[int, int]]:
+    """(stack, plane) of frames drawn at random: two for each that there is, but not more than so many."""
+    planes = [
+        (number, plane) for number, (stack, _) in enumerate(training) for plane in range(stack.n_planes)
+    ]
+    return [planes[k] for k in generator.integers(len(planes), size=min(most, 2 * len(planes)))]

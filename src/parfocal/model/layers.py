@@ -1,0 +1,82 @@
+"""Layers: the separate focus populations of one field, told from the evidence of its tiles."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+LAYER_MASS = 0.2
+"""A peak of the distribution with less than this probability is no layer of its own."""
+
+
+def softmax(logits: NDArray[Any]) -> NDArray[np.float64]:
+    """Probabilities of logits, along the first axis."""
+    powers = np.exp(logits.astype(np.float64) - logits.max(axis=0))
+    probabilities: NDArray[np.float64] = powers / powers.sum(axis=0)
+    return probabilities
+
+
+def tile_mixture(outputs: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float64]:
+    """How much of a frame's evidence speaks for each bin, shape (bins,).
+
+    Parameters
+    ----------
+    outputs : mapping
+        What a network says of one frame: ``tile_logits`` (1, bins, y, x) with ``tile_weights`` (1, 1, y, x);
+        or only ``logits`` (1, bins).
+
+    Notes
+    -----
+    The frame's own distribution is the product of its tiles': it tells what all of them agree on, and of two
+    layers it tells one, or a defocus between them. Their weighted mean keeps both.
+    """
+    if "tile_logits" not in outputs:
+        return softmax(outputs["logits"][0])
+    of_tiles = softmax(outputs["tile_logits"][0])
+    mixture: NDArray[np.float64] = (of_tiles * outputs["tile_weights"][0]).sum(axis=(1, 2))
+    mixture /= mixture.sum()
+    return mixture
+
+
+def layers_of(probabilities: NDArray[np.float64], centres_um: NDArray[np.float64]) -> tuple[float, ...]:
+    """Mean defocus of each separate peak of a distribution, most probable first, in um.
+
+    Parameters
+    ----------
+    probabilities : array, shape (bins,)
+    centres_um : array, shape (bins,)
+
+    Notes
+    -----
+    The distribution is cut where it falls below half of the peaks on either side; a peak holds at least
+    `LAYER_MASS` of it.
+
+    Examples
+    --------
+    >>> centres = np.arange(-3.0, 4.0)
+    >>> layers_of(np.array([0.0, 0.6, 0.0, 0.0, 0.0, 0.4, 0.0]), centres)
+    (-2.0, 2.0)
+    """
+    edges = [0, *_valleys(probabilities), len(probabilities)]
+    peaks = [(slice(a, b), float(probabilities[a:b].sum())) for a, b in pairwise(edges)]
+    kept = sorted((p for p in peaks if p[1] >= LAYER_MASS), key=lambda p: -p[1])
+    return tuple(float(probabilities[s] @ centres_um[s] / mass) for s, mass in kept)
+
+
+def _valleys(probabilities: NDArray[np.float64]) -> list[int]:
+    valleys: list[int] = []
+    peak = lowest = float(probabilities[0])
+    lowest_at = 0
+    for k, probability in enumerate(probabilities.tolist()):
+        if lowest < peak / 2 and probability > 2 * lowest:
+            valleys.append(lowest_at)
+            peak, lowest, lowest_at = probability, probability, k
+        elif probability > peak:
+            peak, lowest, lowest_at = probability, probability, k
+        elif probability < lowest:
+            lowest, lowest_at = probability, k
+    return valleys
