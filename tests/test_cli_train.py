@@ -15,6 +15,7 @@ import pytest
 from command_line import Parfocal
 from parfocal.cli.models import _words
 from parfocal.model import TrainingProgress, load_model
+from parfocal.model.networks import focus_network
 
 START = [sys.executable, "-c", "from parfocal.cli import main; main()"]
 NOW = datetime(2018, 7, 1, 21, 50)  # a Sunday
@@ -53,6 +54,23 @@ def test_the_last_line_says_how_good_the_model_is(
         r"(; waited for data \d+% of the time)?",
         finished.out.splitlines()[-1],
     )
+
+
+@pytest.mark.parametrize("size", ["tiny", "large"])
+def test_a_network_of_another_size(simulated: Path, tmp_path: Path, parfocal: Parfocal, size: str) -> None:
+    out = tmp_path / "model.safetensors"
+    finished = parfocal("train", simulated, "--out", out, "--steps", 1, "--size", size)
+    assert finished.code == 0, finished.err
+    header, _ = load_model(out)
+    assert header.network == focus_network(size)
+
+
+def test_a_recipe_has_a_size_of_its_own(simulated: Path, tmp_path: Path, parfocal: Parfocal) -> None:
+    finished = parfocal(
+        "train", simulated, "--out", tmp_path / "m.safetensors", "--recipe", "wei2018", "--size", "tiny"
+    )
+    assert finished.code == 2
+    assert "--recipe or --size, not both" in finished.err
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")

@@ -6,18 +6,20 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from parfocal.cli.options import Aperture, DatasetFolder, Immersion, Json, Model, PixelSize, Rescale, positive
 from parfocal.cli.terminal import note, progress, say, say_json, say_table
+from parfocal.errors import InputError
 
 if TYPE_CHECKING:
     from parfocal.model import Recipe, TrainingProgress
     from parfocal.model.estimate_images import ImageEstimate
     from parfocal.zstack import ZStack
 
+Size = Literal["tiny", "default", "large"]
 WAITING = 0.05
 """A training that waits for data more of its time than this says so."""
 
@@ -28,6 +30,9 @@ def train(
     recipe: Annotated[
         str | None, typer.Option(metavar="NAME-or-FILE", help="By default the best known for the dataset.")
     ] = None,
+    size: Annotated[
+        Size, typer.Option(help="Of the network: tiny for small processors, large for fast ones.")
+    ] = "default",
     init: Annotated[Path | None, typer.Option(metavar="MODEL", help="Weights to start from.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
     steps: Annotated[int | None, typer.Option(min=1, help="At most so many steps.")] = None,
@@ -57,6 +62,8 @@ def train(
     if threads is not None:
         use_threads(threads)
 
+    if recipe is not None and size != "default":
+        raise InputError("Expected --recipe or --size, not both: a recipe says how large its network is.")
     changes = {"steps": steps, "minutes": minutes, "seed": seed}
     named = None if recipe is None else load_recipe(recipe)
     last: TrainingProgress | None = None
@@ -72,7 +79,7 @@ def train(
             header = train_model(
                 Dataset.open(dataset),
                 out=out,
-                recipe=partial(_told_recipe, named, changes),
+                recipe=partial(_told_recipe, named, size, changes),
                 init=init,
                 resume=resume,
                 devices=devices,
@@ -102,12 +109,14 @@ def _words(at: TrainingProgress, *, now: datetime) -> str:
     return ", ".join([*words, f"ends at {now + timedelta(seconds=at.left_s):{day}}"])
 
 
-def _told_recipe(named: Recipe | None, changes: dict[str, Any], stacks: list[tuple[ZStack, float]]) -> Recipe:
+def _told_recipe(
+    named: Recipe | None, size: Size, changes: dict[str, Any], stacks: list[tuple[ZStack, float]]
+) -> Recipe:
     """The recipe of a training, after saying what network it makes."""
     from parfocal.model import build_network, count_parameters, default_recipe
     from parfocal.model.placement import is_leader
 
-    recipe = named or default_recipe(stacks)
+    recipe = named or default_recipe(stacks, size=size)
     given = {key: value for key, value in changes.items() if value is not None}
     recipe = recipe.replace(training=recipe.training.replace(**given))
     network = build_network(recipe.network, n_bins=recipe.bins.count)
