@@ -18,6 +18,9 @@ from parfocal.model.networks.focus import DESCRIBED_TILE_PX, describe
 from parfocal.settings import Settings
 from parfocal.zstack import ZStack
 
+_LARGEST = torch.finfo(torch.float16).max
+"""The fourth power of a speck of dirt in an empty field can be larger."""
+
 
 class LookSettings(Settings):
     """How else frames could have looked: what differs between microscopes, days and samples.
@@ -135,7 +138,7 @@ class DescriptionSampler:
             crop = crop + crop.mean() * generator.uniform(0, self._looks.noise) * grain
         blur_px = abs(defocus_um) * self._blur_px_per_um
         description = describe(crop, self._bands, look=Look(magnification, condenser, blur_px))
-        return description.half(), defocus_um * magnification**2
+        return description.clamp(max=_LARGEST).half(), defocus_um * magnification**2
 
     def _side_px(self, look: int) -> int:
         """Of all crops of one look: from large to small, whole tiles."""
