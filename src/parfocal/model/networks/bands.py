@@ -180,8 +180,7 @@ def numbers_of(moments: Tensor, bands: Bands) -> Tensor:
 
 
 def _moments_of_octave(signed: Tensor, finer: Tensor | None) -> tuple[tuple[Tensor, ...], Tensor]:
-    """Moments of the bands of one octave, one group each of shape (tiles, n), and the amplitudes of all bands
-    so far.
+    """Moments of the bands of one octave, groups of shape (tiles, n), and the amplitudes of all bands so far.
 
     Tiles are (tiles, k, y, x); `finer` are the amplitudes (tiles, n, 2 y, 2 x) of finer bands. All products
     of two images are summed at once, tile by tile, as a matrix product: four times as fast as one by one.
