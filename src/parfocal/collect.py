@@ -14,13 +14,26 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from parfocal.compute import run_tasks
 from parfocal.data.annotation import Annotation
 from parfocal.data.dataset import Dataset, DatasetSettings, ObjectiveRecord, refuse_used_folder
 from parfocal.data.split import SplitRow, split_by_stack
 from parfocal.data.whole_file import whole_folder, write_whole_text
 from parfocal.errors import InputError
-from parfocal.optics import SimulatedStack, VirtualMicroscope, check_device, simulate_stack
+from parfocal.optics import (
+    REFERENCE,
+    SAME,
+    Similarity,
+    SimulatedStack,
+    VirtualMicroscope,
+    check_device,
+    draw_microscope,
+    similarity,
+    simulate_stack,
+)
+from parfocal.zstack import ZStack
 
 EXPERIMENTS = 5
 """The 2018 paper's stacks come from five experiments."""
@@ -106,6 +119,37 @@ def simulate_dataset(
     )
 
 
+def simulate_variety(
+    folder: Path,
+    *,
+    n_stacks: int,
+    seed: int,
+    workers: int = 1,
+    scheduler: str | None = None,
+    device: str = "cpu",
+    watch: Callable[[int, int], None] | None = None,
+) -> Dataset:
+    """Stacks of as many bright-field microscopes and specimens, as if all were taken by ``yeast-40x``.
+
+    See `parfocal.optics.draw_microscope` for what differs between them, `simulate_dataset` for the
+    parameters and errors.
+    """
+    experiments = [
+        Experiment(f"{index:05d}", draw_microscope(np.random.default_rng([seed, index])), 1)
+        for index in range(n_stacks)
+    ]
+    return simulate_experiments(
+        folder,
+        experiments,
+        seed=seed,
+        workers=workers,
+        scheduler=scheduler,
+        device=device,
+        watch=watch,
+        as_if_by=REFERENCE,
+    )
+
+
 def simulate_experiments(
     folder: Path,
     experiments: Sequence[Experiment],
@@ -115,6 +159,7 @@ def simulate_experiments(
     scheduler: str | None = None,
     device: str = "cpu",
     watch: Callable[[int, int], None] | None = None,
+    as_if_by: VirtualMicroscope | None = None,
 ) -> Dataset:
     """A dataset of several experiments, each with settings of its own; taken in turns.
 
@@ -123,10 +168,13 @@ def simulate_experiments(
     folder : Path
         Must not exist, or be empty. It appears whole at the end.
     experiments : sequence of Experiment
-        Alike in objective, pixel size and z step. The first stacks hold equally many of each experiment, as
-        long as each has more.
+        Alike in objective, pixel size and z step, or `as_if_by` makes them so. The first stacks hold equally
+        many of each experiment, as long as each has more.
     seed, workers, scheduler, device, watch
         See `simulate_dataset`.
+    as_if_by : VirtualMicroscope, optional
+        Stacks are written as this microscope would take them of specimens similar in Fresnel's sense, see
+        `parfocal.optics.similarity`: the images are the same.
 
     Raises
     ------
@@ -140,15 +188,17 @@ def simulate_experiments(
     if scheduler is None:
         check_device(device)
     task = partial(_one_stack, seed=seed, device=device)
+    written_as = as_if_by or experiments[0].settings
     tasks = run_tasks(task, plans, workers=workers, scheduler=scheduler)
     with closing(tasks), whole_folder(folder) as beside:
-        dataset = Dataset.create(beside, _dataset_settings(experiments, name=folder.absolute().name))
+        dataset = Dataset.create(beside, _dataset_settings(written_as, experiments, folder))
         annotations, cells = {}, {}
         for done, (k, result) in enumerate(tasks, start=1):
             stack = plans[k].stack
-            dataset.write(stack, result.stack)
-            annotations[stack] = Annotation(stack, result.focus_z_um, "simulation", CREATED)
-            cells[stack] = _cell_rows(stack, result)
+            scales = similarity(result.settings, as_if_by) if as_if_by else SAME
+            dataset.write(stack, _scaled(result.stack, scales))
+            annotations[stack] = Annotation(stack, result.focus_z_um / scales.along, "simulation", CREATED)
+            cells[stack] = _cell_rows(stack, result, scales)
             if watch:
                 watch(done, len(plans))
         ids = [plan.stack for plan in plans]
@@ -183,19 +233,30 @@ def _one_stack(plan: _Plan, *, seed: int, device: str) -> SimulatedStack:
     )
 
 
-def _cell_rows(stack: str, result: SimulatedStack) -> list[tuple[str | float, ...]]:
+def _scaled(stack: ZStack, scales: Similarity) -> ZStack:
+    if scales is SAME:
+        return stack
+    pixel_um = round(stack.pixel_size_um / scales.across, 9)
+    return ZStack(stack.frames_zyx, stack.z_um / scales.along, pixel_um, stack.metadata)
+
+
+def _cell_rows(stack: str, result: SimulatedStack, scales: Similarity) -> list[tuple[str | float, ...]]:
     deeper = result.settings.objective.immersion_index / result.scene.medium_index
+    focus_z_um = [
+        result.focus_z_um + (cell.height_um - result.scene.focus_height_um) * deeper
+        for cell in result.scene.cells
+    ]
     return [
         (
             stack,
             cell.kind,
-            round(cell.x_um, 3),
-            round(cell.y_um, 3),
-            round(result.focus_z_um + (cell.height_um - result.scene.focus_height_um) * deeper, 3),
-            round(cell.radius_um, 3),
+            round(cell.x_um / scales.across, 3),
+            round(cell.y_um / scales.across, 3),
+            round(z_um / scales.along, 3),
+            round(cell.radius_um / scales.across, 3),
             cell.layer,
         )
-        for cell in result.scene.cells
+        for cell, z_um in zip(result.scene.cells, focus_z_um, strict=True)
     ]
 
 
@@ -207,11 +268,12 @@ def _cells_text(rows: Iterable[tuple[str | float, ...]]) -> str:
     return text.getvalue()
 
 
-def _dataset_settings(experiments: Sequence[Experiment], *, name: str) -> DatasetSettings:
-    settings = experiments[0].settings
+def _dataset_settings(
+    settings: VirtualMicroscope, experiments: Sequence[Experiment], folder: Path
+) -> DatasetSettings:
     objective = settings.objective
     return DatasetSettings(
-        name=name,
+        name=folder.absolute().name,
         objective=ObjectiveRecord(
             numerical_aperture=objective.numerical_aperture,
             magnification=objective.magnification,

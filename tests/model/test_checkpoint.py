@@ -29,7 +29,7 @@ def test_a_run_is_taken_up_with_all_its_numbers(tmp_path: Path) -> None:
     run, other = a_run(1), a_run(2)
     run.waited_s, hasty = 0.5, RECIPE.training.replace(patience=1)
     run.count(2.5, seconds=3.5)
-    run.validated(0.7, hasty)
+    run.validated(0.7, hasty.replace(decay="none"))
     run.count(1.5, seconds=4.5)
     run.validated(0.9, hasty)
     save_checkpoint(tmp_path / "c.pt", run, recipe=RECIPE, data_fingerprint="1")

@@ -52,11 +52,12 @@ def test_one_stack_tells_scale_and_offset(fitted: tuple[MicroscopeFit, FocusEsti
 
 
 def test_the_fitted_model_answers_in_the_um_of_the_microscope(
-    fitted: tuple[MicroscopeFit, FocusEstimator], estimator: FocusEstimator
+    fitted: tuple[MicroscopeFit, FocusEstimator], model_path: Path
 ) -> None:
     fit, after = fitted
     frame = frame_at(2.0, seed=200)
-    old, new = (e.estimate(frame, pixel_size_um=PIXEL_UM) for e in (estimator, after))
+    before = FocusEstimator.load(model_path)
+    old, new = (e.estimate(frame, pixel_size_um=PIXEL_UM) for e in (before, after))
     np.testing.assert_array_equal(new.probabilities, old.probabilities)
     assert new.defocus_um == pytest.approx(fit.scale * old.defocus_um + fit.offset_um)
     np.testing.assert_allclose(new.bin_centres_um, fit.scale * old.bin_centres_um + fit.offset_um)

@@ -302,7 +302,7 @@ def test_fine_tuning_keeps_what_fits_when_the_bins_are_others(
         bins={"lowest_um": -8, "highest_um": 8, "width_um": 1}
     )
     train(spots, out=tmp_path / "m.safetensors", recipe=wider, init=model_path)
-    stem = "network.features.0.weight"
+    stem = "network.of_window.weight"
     before, after = load_model(model_path)[1][stem], load_model(tmp_path / "m.safetensors")[1][stem]
     np.testing.assert_allclose(after, before, atol=1e-6)
 

@@ -13,13 +13,10 @@ from pydantic import Field
 from torch import Tensor
 
 from parfocal.data.sampling import FrameSampler, SamplingSettings
-from parfocal.model.networks import Bands, Look
+from parfocal.model.networks import Bands, Look, NetworkSettings
 from parfocal.model.networks.focus import DESCRIBED_TILE_PX, describe
 from parfocal.settings import Settings
 from parfocal.zstack import ZStack
-
-_LARGEST = torch.finfo(torch.float16).max
-"""The fourth power of a speck of dirt in an empty field can be larger."""
 
 
 class LookSettings(Settings):
@@ -39,7 +36,7 @@ class LookSettings(Settings):
         Largest noise to add, relative to the background.
     """
 
-    count: Annotated[int, Field(ge=1)] = 4
+    count: Annotated[int, Field(ge=1)] = 8
     magnification: Annotated[float, Field(ge=0, le=0.5)] = 0.08
     condenser: Annotated[float, Field(ge=0, le=0.5)] = 0.2
     condenser_na: Annotated[float, Field(gt=0)] = 0.3
@@ -57,7 +54,7 @@ class DescriptionSampler:
     settings : SamplingSettings
         How crops are drawn.
     looks : LookSettings
-    bands : Bands
+    network : NetworkSettings
         Of the network that is to learn from them.
     immersion_index : float
         Light of one angle goes as far aside per um of the stage as in the immersion.
@@ -74,13 +71,14 @@ class DescriptionSampler:
         settings: SamplingSettings,
         *,
         looks: LookSettings,
-        bands: Bands,
+        network: NetworkSettings,
         immersion_index: float,
         seed: int,
     ) -> None:
         self._frames = FrameSampler(stacks, settings, seed=seed)
         self._looks = looks
-        self._bands = bands
+        self._bands = Bands(network.octaves, network.per_octave)
+        self._window_px = network.window_px
         self._blur_px_per_um = looks.condenser_na / immersion_index / settings.pixel_size_um
         self._seed = seed
         self._kept: dict[int, tuple[Tensor, float]] = {}
@@ -102,7 +100,8 @@ class DescriptionSampler:
 
         Returns
         -------
-        descriptions : Tensor, shape (size, channels, y, x)
+        descriptions : Tensor, shape (size, 1 + windows, n)
+            See `parfocal.model.networks.focus.describe`.
         defocus_um : Tensor, shape (size,)
             Of the look, in um.
         """
@@ -112,7 +111,7 @@ class DescriptionSampler:
         described, defocus_um = zip(*(self._described(int(plane), look) for plane in drawn), strict=True)
         batch = torch.stack(described).float()
         n_bands = self._bands.count
-        batch[:, -n_bands:] += self._contrasts(size, generator)[:, None, None, None]
+        batch[:, :, -n_bands:] += self._contrasts(size, generator)[:, None, None]
         return batch, torch.tensor(defocus_um, dtype=torch.float32)
 
     def _contrasts(self, size: int, generator: np.random.Generator) -> Tensor:
@@ -137,8 +136,10 @@ class DescriptionSampler:
             grain = torch.from_numpy(generator.standard_normal(crop.shape, np.float32))
             crop = crop + crop.mean() * generator.uniform(0, self._looks.noise) * grain
         blur_px = abs(defocus_um) * self._blur_px_per_um
-        description = describe(crop, self._bands, look=Look(magnification, condenser, blur_px))
-        return description.clamp(max=_LARGEST).half(), defocus_um * magnification**2
+        description = describe(
+            crop, self._bands, window_px=self._window_px, look=Look(magnification, condenser, blur_px)
+        )
+        return description.half(), defocus_um * magnification**2
 
     def _side_px(self, look: int) -> int:
         """Of all crops of one look: from large to small, whole tiles."""

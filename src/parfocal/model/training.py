@@ -16,13 +16,14 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from parfocal.data.dataset import Dataset
-from parfocal.errors import InputError, SettingsError
+from parfocal.errors import SettingsError
 from parfocal.model.calibration import Calibration, LabelledStack, calibrate, predict_stacks
 from parfocal.model.checkpoint import load_checkpoint, save_checkpoint
+from parfocal.model.inherited import inherit
 from parfocal.model.interruption import interrupts_held
 from parfocal.model.loss import focus_loss, learning_rate
-from parfocal.model.model_file import ModelHeader, load_model, save_model
-from parfocal.model.networks import build_network, count_parameters
+from parfocal.model.model_file import ModelHeader, save_model
+from parfocal.model.networks import FocusNetwork, build_network, count_parameters
 from parfocal.model.placement import as_started, is_started_by_cluster
 from parfocal.model.processes import run_in_processes
 from parfocal.model.recipe import Recipe, TrainingSettings, default_recipe
@@ -32,6 +33,8 @@ from parfocal.model.training_run import TrainingProgress, TrainingRun
 Batch = tuple[Tensor, Tensor]
 """Frames (N, 1, Y, X) and their defocus (N,) in um."""
 LOG_EVERY = 10
+SCALED_TO = 128
+"""Descriptions of each look that tell a network what numbers to expect."""
 MEMORY_GIB = 4.0
 """Of frames that a training holds, unless told otherwise."""
 
@@ -164,23 +167,13 @@ def _start(job: TrainingJob, *, init: Path | None) -> TrainingRun:
     torch.manual_seed(job.recipe.training.seed)
     network = build_network(job.recipe.network, n_bins=job.recipe.bins.count)
     if init is not None:
-        _copy_weights(network, init)
+        inherit(network, init, recipe=job.recipe, settings=job.dataset.settings)
+    elif isinstance(network, FocusNetwork):
+        network.scale_to(job.sampler.batch(step, size=SCALED_TO)[0] for step in range(job.recipe.looks.count))
     optimiser = _optimiser(network, job.recipe.training)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     placed, placed_optimiser = job.fabric.setup(network, optimiser)
     return TrainingRun(network, placed, placed_optimiser)
-
-
-def _copy_weights(network: nn.Module, init: Path) -> None:
-    _, arrays = load_model(init)
-    weights = {
-        k.removeprefix("network."): torch.from_numpy(v) for k, v in arrays.items() if k.startswith("network.")
-    }
-    own = network.state_dict()
-    fitting = {k: v for k, v in weights.items() if k in own and own[k].shape == v.shape}
-    if not any(k.startswith(("features", "conv")) for k in fitting):
-        raise InputError(f"{init}: is a model of another architecture; its weights do not fit this recipe.")
-    network.load_state_dict({**own, **fitting})
 
 
 def _optimiser(network: nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:
@@ -283,7 +276,9 @@ def _seed_of(seed: int, *, step: int) -> int:
 
 def _on_device(batches: Iterable[Batch], fabric: Fabric) -> Iterable[Batch]:
     for frames, defocus_um in batches:
-        on_device = fabric.to_device(frames).contiguous(memory_format=torch.channels_last)
+        on_device = fabric.to_device(frames)
+        if on_device.dim() == 4:
+            on_device = on_device.contiguous(memory_format=torch.channels_last)
         yield on_device, fabric.to_device(defocus_um)
 
 

@@ -17,7 +17,6 @@ from parfocal.data.sampling import FrameSampler, prefetch
 from parfocal.errors import DatasetError, OutputError, SettingsError
 from parfocal.model.calibration import LabelledStack
 from parfocal.model.described import DescriptionSampler
-from parfocal.model.networks import Bands
 from parfocal.model.placement import is_leader, place
 from parfocal.model.recipe import Recipe, TrainingSettings
 from parfocal.model.training_log import TrainingLog
@@ -137,7 +136,7 @@ def _sampler(
         training,
         recipe.sampling,
         looks=recipe.looks,
-        bands=Bands(recipe.network.octaves, recipe.network.per_octave),
+        network=recipe.network,
         immersion_index=objective.immersion_index if objective else 1.0,
         seed=recipe.training.seed,
     )

@@ -65,6 +65,8 @@ class TrainingRun:
         Validation errors, oldest first.
     settled_at : (int, float) or None
         Step and seconds at which validation errors no longer fell.
+    best_weights : dict
+        Those of the lowest validation error, where the learning rate does not fall.
     is_whole : bool
         False in the middle of a step, when weights, optimiser and counters do not belong together.
     """
@@ -103,7 +105,10 @@ class TrainingRun:
         self.errors_um.append(mae_um)
         if mae_um <= self.best_mae_um:
             self.best_mae_um = mae_um
-            self.best_weights = {k: v.detach().cpu().clone() for k, v in self.network.state_dict().items()}
+            # As the rate falls, the last weights are the best; which ones err least on few stacks is luck.
+            if settings.decay == "none":
+                weights = self.network.state_dict()
+                self.best_weights = {name: value.detach().cpu().clone() for name, value in weights.items()}
         # Without decay there is nothing to hurry to: such a run follows its plan.
         patience = settings.patience if settings.decay == "cosine" else None
         if patience and self.settled_at is None and has_settled(self.errors_um, patience=patience):

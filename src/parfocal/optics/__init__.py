@@ -36,11 +36,14 @@ from parfocal.optics.specimens import (
     yeast_bodies,
 )
 from parfocal.optics.stacks import SimulatedStack, check_device, settings_of_day, simulate_stack
+from parfocal.optics.variety import REFERENCE, SAME, Similarity, draw_microscope, similarity
 
 __all__ = [
     "BACTERIA",
     "PRESETS",
     "QUALITIES",
+    "REFERENCE",
+    "SAME",
     "AberrationSettings",
     "AdherentSettings",
     "BeadSettings",
@@ -69,6 +72,7 @@ __all__ = [
     "RodSettings",
     "ScanSettings",
     "Scene",
+    "Similarity",
     "SimulatedStack",
     "SpecimenSettings",
     "SpectrumSettings",
@@ -78,6 +82,7 @@ __all__ = [
     "YeastSettings",
     "check_device",
     "coarser",
+    "draw_microscope",
     "exit_field",
     "exit_field_of_volume",
     "expose",
@@ -87,6 +92,7 @@ __all__ = [
     "scene_of",
     "settings_of_day",
     "sharpened",
+    "similarity",
     "simulate_stack",
     "yeast_bodies",
 ]

@@ -1,0 +1,93 @@
+"""Weights to start from: those of another model, fitted to other bins and another microscope."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from parfocal.data.dataset import DatasetSettings
+from parfocal.errors import InputError
+from parfocal.model.bins import BinSettings
+from parfocal.model.model_file import ModelHeader, load_model
+from parfocal.model.networks import FocusNetwork
+from parfocal.model.recipe import Recipe
+
+
+def inherit(network: nn.Module, init: Path, *, recipe: Recipe, settings: DatasetSettings) -> None:
+    """Copies all weights of a model that fit a network.
+
+    Parameters
+    ----------
+    network : Module
+        As `recipe` makes it; its weights change in place.
+    init : Path
+        A model file.
+    recipe : Recipe
+        Of the network.
+    settings : DatasetSettings
+        Of the data that the network is to learn from.
+
+    Raises
+    ------
+    InputError
+        If the model is of another architecture.
+    ModelError
+        If the file cannot be read.
+
+    Notes
+    -----
+    A FocusNetwork keeps what it knows of other bins: the weights of a new bin are those of the old
+    distance that looks alike, see `stretch`.
+    """
+    header, arrays = load_model(init)
+    weights = {
+        k.removeprefix("network."): torch.from_numpy(v) for k, v in arrays.items() if k.startswith("network.")
+    }
+    own = network.state_dict()
+    if isinstance(network, FocusNetwork) and header.network.architecture == "focus":
+        alike_um = recipe.bins.centres_um / stretch(header, recipe=recipe, settings=settings)
+        weights |= _head_for(weights, header.bins, alike_um)
+    fitting = {k: v for k, v in weights.items() if k in own and own[k].shape == v.shape}
+    if not any(k.startswith(("of_window", "features", "conv")) for k in fitting):
+        raise InputError(f"{init}: is a model of another architecture; its weights do not fit this recipe.")
+    network.load_state_dict({**own, **fitting})
+
+
+def stretch(header: ModelHeader, *, recipe: Recipe, settings: DatasetSettings) -> float:
+    """How many um of this stage look like one um of the model's stage.
+
+    Notes
+    -----
+    By Fresnel's similarity, see `parfocal.optics.similarity`, with the working pixels. Where light or
+    objective are not known, they count as the model's.
+    """
+    pixels = recipe.sampling.pixel_size_um / header.recipe.sampling.pixel_size_um
+    waves = 1.0
+    if settings.wavelength_um and header.wavelength_um:
+        waves = header.wavelength_um / settings.wavelength_um
+    immersions = 1.0
+    if settings.objective and header.objective:
+        immersions = settings.objective.immersion_index / float(header.objective["immersion_index"])
+    return pixels**2 * immersions * waves
+
+
+def _head_for(weights: Mapping[str, Tensor], bins: BinSettings, alike_um: Any) -> dict[str, Tensor]:
+    """The last layer for other bins, whose centres look like `alike_um` of the old ones.
+
+    Between two old bins it is a mixture of theirs. The weight of a window, its last row, stays.
+    """
+    at = np.interp(alike_um, bins.centres_um, np.arange(bins.count))
+    below = np.minimum(at.astype(int), bins.count - 2)
+    share = torch.from_numpy((at - below).astype(np.float32))
+    head = {}
+    for name in ("head.weight", "head.bias"):
+        old = weights[name]
+        above_share = share.view(-1, *[1] * (old.dim() - 1))
+        rows = old[below] * (1 - above_share) + old[below + 1] * above_share
+        head[name] = torch.cat([rows, old[-1:]])
+    return head
