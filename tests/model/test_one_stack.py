@@ -64,9 +64,9 @@ def test_the_fitted_model_answers_in_the_um_of_the_microscope(
     assert new.layers_um == pytest.approx([fit.scale * layer + fit.offset_um for layer in old.layers_um])
     assert new.std_um >= 0.99 * fit.scale * old.std_um  # one stack makes nobody surer
     assert new.interval90_um[0] < new.defocus_um < new.interval90_um[1]
-    assert after.z_range_um == pytest.approx(fit.of(estimator.z_range_um))
+    assert after.z_range_um == pytest.approx(fit.of(before.z_range_um))
     told = after.defocus_map(frame, pixel_size_um=PIXEL_UM).defocus_um
-    expected = fit.scale * estimator.defocus_map(frame, pixel_size_um=PIXEL_UM).defocus_um + fit.offset_um
+    expected = fit.scale * before.defocus_map(frame, pixel_size_um=PIXEL_UM).defocus_um + fit.offset_um
     np.testing.assert_allclose(told, expected)
 
 

@@ -110,7 +110,7 @@ def default_recipe(stacks: Sequence[tuple[ZStack, float]], *, size: Size = "defa
         pixel_size_um=working_um,
     )
     training = TrainingSettings(
-        steps=3000, batch_size=64, learning_rate=4e-3, label_sigma_um=0.8 * bins.width_um, validate_every=250
+        steps=6000, batch_size=64, learning_rate=4e-3, label_sigma_um=0.8 * bins.width_um, validate_every=500
     )
     return Recipe(sampling=sampling, bins=bins, network=focus_network(size), training=training)
 
