@@ -206,3 +206,10 @@ def test_the_version_is_told(parfocal: Parfocal) -> None:
     finished = parfocal("--version")
     assert finished.code == 0
     assert finished.out.startswith("parfocal 0.")
+
+
+def test_a_variety_of_microscopes_has_one_quality(tmp_path: Path, parfocal: Parfocal) -> None:
+    finished = parfocal("simulate", tmp_path / "d", "--preset", "variety", "--quality", "ci", "--stacks", 3)
+    assert finished.code == 2 and "quality training" in finished.err
+    finished = parfocal("simulate", tmp_path / "d", "--preset", "variety", "--stacks", 3, "--seed", 4)
+    assert finished.code == 0, finished.err

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from parfocal.data import Dataset
 from parfocal.errors import InputError
 from parfocal.evaluation.baselines import ScoredStack, infer_baselines, score_stack
-from parfocal.model import FocusEstimator, Recipe, default_recipe, load_recipe, train
+from parfocal.model import FocusEstimator, Recipe, default_recipe, load_recipe, starting_model, train
 from parfocal.zstack import ZStack
 
 UNBOUNDED_STEPS = 1_000_000
@@ -94,8 +94,14 @@ class Contender:
     seeds: int = 3
 
 
-def learn_recipe(dataset: Dataset, work: Path, plan: Plan, *, recipe: str | None = None) -> Outcome:
-    """Trains by a named recipe, or by the default of ``parfocal train``, and asks the estimator."""
+def learn_default(dataset: Dataset, work: Path, plan: Plan, *, fresh: bool = False) -> Outcome:
+    """As ``parfocal train`` with no options; or always from fresh weights."""
+    start = None if fresh else starting_model(dataset)
+    return _train_and_ask(dataset, work, partial(recipe_for, plan=plan, recipe=None, start=start), init=start)
+
+
+def learn_recipe(dataset: Dataset, work: Path, plan: Plan, *, recipe: str) -> Outcome:
+    """Trains by a named recipe and asks the estimator."""
     return _train_and_ask(dataset, work, partial(recipe_for, plan=plan, recipe=recipe))
 
 
@@ -105,20 +111,26 @@ def learn_differences(dataset: Dataset, work: Path, plan: Plan) -> Outcome:
     return _train_and_ask(pairs, work, partial(recipe_for, plan=plan, recipe="small-net"))
 
 
-def recipe_for(stacks: list[tuple[ZStack, float]], *, plan: Plan, recipe: str | None) -> Recipe:
+def recipe_for(
+    stacks: list[tuple[ZStack, float]], *, plan: Plan, recipe: str | None, start: Path | None = None
+) -> Recipe:
     """The recipe with the seed of a plan, and its bound in minutes if it has one."""
-    chosen = default_recipe(stacks) if recipe is None else load_recipe(recipe)
+    chosen = default_recipe(stacks, inherits=start is not None) if recipe is None else load_recipe(recipe)
     bound = {"steps": UNBOUNDED_STEPS, "minutes": plan.minutes} if plan.minutes else {}
     training = chosen.training.replace(seed=plan.seed, **bound)
     return chosen.replace(training=training.model_dump())
 
 
 def _train_and_ask(
-    dataset: Dataset, work: Path, recipe: Callable[[list[tuple[ZStack, float]]], Recipe]
+    dataset: Dataset,
+    work: Path,
+    recipe: Callable[[list[tuple[ZStack, float]]], Recipe],
+    *,
+    init: Path | None = None,
 ) -> Outcome:
     model = work / "model.safetensors"
     # Processor time: on a shared machine minutes of the clock would measure the neighbours.
-    header = train(dataset, out=model, recipe=recipe, clock=time.process_time)
+    header = train(dataset, out=model, recipe=recipe, init=init, clock=time.process_time)
     curve = training_curve(work / "model.training")
     about = {
         "seconds": curve["seconds"][-1] if curve["seconds"] else None,
@@ -208,7 +220,13 @@ CONTENDERS = {
         1,
     ),
     "spectral": Contender(partial(learn_recipe, recipe="spectral"), "35 spectral numbers, two hidden layers"),
-    "focus": Contender(learn_recipe, "`parfocal train` with no options"),
+    "focus": Contender(
+        learn_default,
+        "`parfocal train` with no options; up to 15 training stacks it starts from the shipped model",
+    ),
+    "focus-fresh": Contender(
+        partial(learn_default, fresh=True), "the same from fresh weights: `--init none`", (5, 10)
+    ),
     "small-net": Contender(
         partial(learn_recipe, recipe="small-net"), "the small net that FocusNetwork grew from"
     ),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,11 +13,20 @@ from parfocal.cli.options import MICROSCOPES, Aperture, Immersion, NewDataset, Q
 from parfocal.cli.terminal import progress, say
 from parfocal.errors import InputError
 
+if TYPE_CHECKING:
+    from parfocal.data import Dataset
+
+VARIETY = "variety"
+
 
 def simulate(
     dataset: NewDataset,
     preset: Annotated[
-        str, typer.Option(metavar="NAME", help=f"Which virtual microscope: {MICROSCOPES}.")
+        str,
+        typer.Option(
+            metavar="NAME",
+            help=f"Which virtual microscope: {MICROSCOPES}; or {VARIETY}, another one for each stack.",
+        ),
     ] = "yeast-40x",
     quality: Annotated[Quality, typer.Option(help="How finely light is computed.")] = Quality.training,
     stacks: Annotated[int, typer.Option(help="Number of z-stacks, at least 3.")] = 24,
@@ -32,14 +43,19 @@ def simulate(
     ] = "cpu",
 ) -> None:
     """Z-stacks from the virtual microscope, annotated and split."""
-    from parfocal.collect import simulate_dataset
+    from parfocal.collect import simulate_dataset, simulate_variety
     from parfocal.optics import preset as find_preset
 
-    settings = find_preset(preset, quality=quality.value)
+    simulate: Callable[..., Dataset]
+    if preset != VARIETY:
+        simulate = partial(simulate_dataset, settings=find_preset(preset, quality=quality.value))
+    elif quality is Quality.training:
+        simulate = simulate_variety
+    else:
+        raise InputError(f"Expected the quality training with --preset {VARIETY}, got {quality.value}.")
     with progress() as tell:
-        made = simulate_dataset(
+        made = simulate(
             dataset,
-            settings,
             n_stacks=stacks,
             seed=seed,
             workers=workers,

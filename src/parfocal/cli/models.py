@@ -33,7 +33,13 @@ def train(
     size: Annotated[
         Size, typer.Option(help="Of the network: tiny for small processors, large for fast ones.")
     ] = "default",
-    init: Annotated[Path | None, typer.Option(metavar="MODEL", help="Weights to start from.")] = None,
+    init: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODEL",
+            help="Weights to start from, or none. By default bright-field, where stacks are few.",
+        ),
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
     steps: Annotated[int | None, typer.Option(min=1, help="At most so many steps.")] = None,
     minutes: Annotated[float | None, typer.Option(parser=positive, help="At most so many minutes.")] = None,
@@ -55,7 +61,7 @@ def train(
     Ends before its plan of steps and minutes when the error on the validation stacks has settled.
     """
     from parfocal.data import Dataset
-    from parfocal.model import load_recipe, use_threads
+    from parfocal.model import find_model, load_recipe, starting_model, use_threads
     from parfocal.model import train as train_model
     from parfocal.model.placement import is_leader
 
@@ -66,6 +72,11 @@ def train(
         raise InputError("Expected --recipe or --size, not both: a recipe says how large its network is.")
     changes = {"steps": steps, "minutes": minutes, "seed": seed}
     named = None if recipe is None else load_recipe(recipe)
+    collected = Dataset.open(dataset)
+    if init is None:
+        start = starting_model(collected) if named is None and size == "default" else None
+    else:
+        start = None if init == "none" else find_model(init)
     last: TrainingProgress | None = None
 
     def watch(at: TrainingProgress) -> None:
@@ -77,10 +88,10 @@ def train(
     try:
         with progress() as tell:
             header = train_model(
-                Dataset.open(dataset),
+                collected,
                 out=out,
-                recipe=partial(_told_recipe, named, size, changes),
-                init=init,
+                recipe=partial(_told_recipe, named, size, start, changes),
+                init=start,
                 resume=resume,
                 devices=devices,
                 nodes=nodes,
@@ -110,21 +121,27 @@ def _words(at: TrainingProgress, *, now: datetime) -> str:
 
 
 def _told_recipe(
-    named: Recipe | None, size: Size, changes: dict[str, Any], stacks: list[tuple[ZStack, float]]
+    named: Recipe | None,
+    size: Size,
+    start: Path | None,
+    changes: dict[str, Any],
+    stacks: list[tuple[ZStack, float]],
 ) -> Recipe:
     """The recipe of a training, after saying what network it makes."""
-    from parfocal.model import build_network, count_parameters, default_recipe
+    from parfocal.model import FEW_STACKS, build_network, count_parameters, default_recipe
     from parfocal.model.placement import is_leader
 
-    recipe = named or default_recipe(stacks, size=size)
+    inherits = start is not None and len(stacks) < FEW_STACKS
+    recipe = named or default_recipe(stacks, size=size, inherits=inherits)
     given = {key: value for key, value in changes.items() if value is not None}
     recipe = recipe.replace(training=recipe.training.replace(**given))
     network = build_network(recipe.network, n_bins=recipe.bins.count)
+    source = f", starting from {start.stem}" if start else ""
     if is_leader():
         say(
             f"{recipe.network.architecture}: {count_parameters(network):,} parameters, "
             f"{recipe.bins.count} bins of {recipe.bins.width_um:g} um, "
-            f"pixels of {recipe.sampling.pixel_size_um:g} um"
+            f"pixels of {recipe.sampling.pixel_size_um:g} um{source}"
         )
     return recipe
 

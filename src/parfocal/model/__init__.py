@@ -2,6 +2,7 @@
 
 from parfocal.model.bins import BinSettings, bins_for_range
 from parfocal.model.estimator import FocusEstimator
+from parfocal.model.inherited import FEW_STACKS, starting_model
 from parfocal.model.model_file import ModelHeader, load_model, save_model
 from parfocal.model.networks import (
     FocusNetwork,
@@ -12,10 +13,12 @@ from parfocal.model.networks import (
 )
 from parfocal.model.placement import use_threads
 from parfocal.model.recipe import Recipe, TrainingSettings, default_recipe, load_recipe
+from parfocal.model.shipped import find_model
 from parfocal.model.training import train
 from parfocal.model.training_run import TrainingProgress
 
 __all__ = [
+    "FEW_STACKS",
     "BinSettings",
     "FocusEstimator",
     "FocusNetwork",
@@ -29,9 +32,11 @@ __all__ = [
     "build_network",
     "count_parameters",
     "default_recipe",
+    "find_model",
     "load_model",
     "load_recipe",
     "save_model",
+    "starting_model",
     "train",
     "use_threads",
 ]

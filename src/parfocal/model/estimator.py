@@ -23,6 +23,7 @@ from parfocal.model.intervals import Intervals
 from parfocal.model.layers import layers_of, softmax, tile_mixture
 from parfocal.model.model_file import ModelHeader, load_model
 from parfocal.model.networks import Network, build_network
+from parfocal.model.shipped import find_model
 from parfocal.model.working_frame import SAME_PIXEL, field_of, working_frame
 
 PIXEL_TOLERANCE = 0.03
@@ -103,6 +104,7 @@ class FocusEstimator:
         Parameters
         ----------
         path : str or Path
+            A model file, or the name of a shipped model.
         rescale : bool
             Whether to take frames of another pixel size than the model was made for.
         field_um : float, optional
@@ -122,8 +124,9 @@ class FocusEstimator:
         inference = InferenceSettings.parse(
             {"backend": backend, "precision": precision, "threads": threads}, source="FocusEstimator.load"
         )
-        header, arrays = load_model(Path(path))
-        fingerprint = hashlib.sha256(Path(path).read_bytes()).hexdigest()[:12]
+        file = find_model(path)
+        header, arrays = load_model(file)
+        fingerprint = hashlib.sha256(file.read_bytes()).hexdigest()[:12]
         try:
             return cls(
                 header,

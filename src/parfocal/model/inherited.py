@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,43 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from parfocal.data.dataset import DatasetSettings
+from parfocal.data.dataset import Dataset, DatasetSettings
 from parfocal.errors import InputError
 from parfocal.model.bins import BinSettings
 from parfocal.model.model_file import ModelHeader, load_model
 from parfocal.model.networks import FocusNetwork
-from parfocal.model.recipe import Recipe
+from parfocal.model.recipe import Recipe, working_pixel_um
+from parfocal.model.shipped import BRIGHT_FIELD, find_model, shipped_models
+
+FEW_STACKS = 16
+"""From so many training stacks on, fresh weights end up as good as those of a shipped model."""
+ALIKE = 1.6
+"""Working pixels, in wavelengths over apertures, may differ by this factor from those of a shipped model."""
+
+
+def starting_model(dataset: Dataset) -> Path | None:
+    """The shipped model that a training had better start from; None where fresh weights do as well.
+
+    Notes
+    -----
+    A few stacks of bright field, of an objective and light that are known, taken with pixels like those
+    that the model knows.
+    """
+    settings, ids = dataset.settings, dataset.ids_in("train")
+    if BRIGHT_FIELD not in shipped_models() or settings.modality != BRIGHT_FIELD:
+        return None
+    if not (settings.objective and settings.wavelength_um and 0 < len(ids) < FEW_STACKS):
+        return None
+    path = find_model(BRIGHT_FIELD)
+    header, _ = load_model(path)
+    pixel_um = working_pixel_um([dataset.read(stack) for stack in ids])
+    ours = pixel_um * settings.objective.numerical_aperture / settings.wavelength_um
+    return path if 1 / ALIKE < ours / _pixel_in_wavelengths(header) < ALIKE else None
+
+
+def _pixel_in_wavelengths(header: ModelHeader) -> float:
+    objective, wavelength_um = header.objective or {}, header.wavelength_um or math.nan
+    return header.working_pixel_size_um * float(objective["numerical_aperture"]) / wavelength_um
 
 
 def inherit(network: nn.Module, init: Path, *, recipe: Recipe, settings: DatasetSettings) -> None:
@@ -26,7 +58,7 @@ def inherit(network: nn.Module, init: Path, *, recipe: Recipe, settings: Dataset
     network : Module
         As `recipe` makes it; its weights change in place.
     init : Path
-        A model file.
+        A model file, or the name of a shipped model.
     recipe : Recipe
         Of the network.
     settings : DatasetSettings

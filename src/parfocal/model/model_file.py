@@ -18,6 +18,7 @@ from parfocal.model.bins import BinSettings
 from parfocal.model.microscope_fit import MicroscopeFit
 from parfocal.model.networks import NetworkSettings
 from parfocal.model.recipe import Recipe
+from parfocal.model.shipped import find_model
 from parfocal.settings import Settings
 
 HEADER_KEY = "parfocal"
@@ -118,11 +119,17 @@ def save_model(path: Path, header: ModelHeader, arrays: dict[str, NDArray[Any]])
 def load_model(path: Path) -> tuple[ModelHeader, dict[str, NDArray[Any]]]:
     """Header and arrays of a model file. Loading never executes code from the file.
 
+    Parameters
+    ----------
+    path : Path
+        Or the name of a shipped model.
+
     Raises
     ------
     ModelError
         If the file is missing, is no model, or is of a newer format.
     """
+    path = find_model(path)
     try:
         with safe_open(str(path), framework="numpy") as file:
             metadata = file.metadata() or {}

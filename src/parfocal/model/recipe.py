@@ -84,7 +84,15 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
     return Recipe.from_toml(known[str(name_or_path)])
 
 
-def default_recipe(stacks: Sequence[tuple[ZStack, float]], *, size: Size = "default") -> Recipe:
+def working_pixel_um(stacks: Sequence[ZStack]) -> float:
+    """Working pixel in um of the default recipe: the shorter side of the smallest frame has 256 of them."""
+    side_um = min(min(stack.frame_shape_yx) * stack.pixel_size_um for stack in stacks)
+    return max(side_um / WORKING_SIDE_PX, *(stack.pixel_size_um for stack in stacks))
+
+
+def default_recipe(
+    stacks: Sequence[tuple[ZStack, float]], *, size: Size = "default", inherits: bool = False
+) -> Recipe:
     """The best recipe known for some stacks: crop, working pixel and bins follow from the data.
 
     Parameters
@@ -92,6 +100,9 @@ def default_recipe(stacks: Sequence[tuple[ZStack, float]], *, size: Size = "defa
     stacks : sequence of (ZStack, focus_z_um)
     size : str
         Of the network: ``tiny``, ``default`` or ``large``.
+    inherits : bool
+        Whether the network starts from the weights of a model that knows other microscopes: then a few
+        small steps are enough, and more would unlearn what few stacks do not show.
 
     Notes
     -----
@@ -99,18 +110,21 @@ def default_recipe(stacks: Sequence[tuple[ZStack, float]], *, size: Size = "defa
     milliseconds whatever the camera. Crops are from 160 of them to whole frames. Bins cover the range of
     defocus in the data, and one more at each end lets the expectation reach it.
     """
-    pixel_um = max(stack.pixel_size_um for stack, _ in stacks)
     side_um = min(min(stack.frame_shape_yx) * stack.pixel_size_um for stack, _ in stacks)
     defocus = [stack.defocus_um(focus_z_um) for stack, focus_z_um in stacks]
     bins = bins_for_range(min(float(d.min()) for d in defocus), max(float(d.max()) for d in defocus))
-    working_um = max(pixel_um, side_um / WORKING_SIDE_PX)
+    working_um = working_pixel_um([stack for stack, _ in stacks])
     sampling = SamplingSettings(
         crop_um=side_um,
         smallest_crop_um=min(side_um, SMALLEST_CROP_PX * working_um),
         pixel_size_um=working_um,
     )
     training = TrainingSettings(
-        steps=6000, batch_size=64, learning_rate=4e-3, label_sigma_um=0.8 * bins.width_um, validate_every=500
+        steps=600 if inherits else 6000,
+        batch_size=64,
+        learning_rate=1e-4 if inherits else 4e-3,
+        label_sigma_um=0.8 * bins.width_um,
+        validate_every=100 if inherits else 500,
     )
     return Recipe(sampling=sampling, bins=bins, network=focus_network(size), training=training)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 import torch
 from torch import Tensor, nn
@@ -67,7 +68,7 @@ class FocusNetwork(nn.Module):
     numbers_sd: Tensor
 
     def __init__(
-        self, *, n_bins: int, octaves: int = 5, per_octave: int = 3, window_px: int = 64, width: int = 192
+        self, *, n_bins: int, octaves: int = 5, per_octave: int = 3, window_px: int = 64, width: int = 256
     ) -> None:
         super().__init__()
         self.bands = Bands(octaves, per_octave)
@@ -144,7 +145,15 @@ class FocusNetwork(nn.Module):
 
 def _numbers(moments: Tensor, bands: Bands, *, window_tiles: int) -> tuple[Tensor, Tensor]:
     """Numbers (N, n) of frames and (N, y, x, n) of their windows, from moments of tiles (N, n, y, x)."""
-    window = [min(window_tiles, side) for side in moments.shape[-2:]]
-    of_windows = numbers_of(functional.avg_pool2d(moments, window, stride=1), bands)
+    down, across = (_windows(side, min(window_tiles, side), moments.device) for side in moments.shape[-2:])
+    of_windows = numbers_of(down @ moments @ across.T, bands)
     of_frames = numbers_of(moments.mean((-2, -1), keepdim=True), bands)
     return of_frames[:, :, 0, 0], of_windows.permute(0, 2, 3, 1)
+
+
+@lru_cache(maxsize=32)
+def _windows(n_tiles: int, window_tiles: int, device: torch.device) -> Tensor:
+    """Weights of each tile in the mean of each window along one side; a product is faster than pooling."""
+    first = torch.arange(n_tiles - window_tiles + 1, device=device)[:, None]
+    tile = torch.arange(n_tiles, device=device)
+    return ((first <= tile) & (tile < first + window_tiles)).float() / window_tiles

@@ -26,7 +26,7 @@ class NetworkSettings(Settings):
     octaves: Annotated[int, Field(ge=2, le=5)] = 5
     per_octave: Annotated[int, Field(ge=1, le=6)] = 3
     window_px: Annotated[int, Field(ge=64, multiple_of=32)] = 64
-    width: Annotated[int, Field(ge=8)] = 192
+    width: Annotated[int, Field(ge=8)] = 256
 
     @property
     def takes_any_size(self) -> bool:

@@ -221,7 +221,8 @@ def _granules(
             float(mound.y_um + q * outline_um * np.sin(angle)),
             float(generator.uniform(1.1 * radius_um, height_um - 1.1 * radius_um)),
         )
-        yield Ellipsoid.ball(where, radius_um, delta_index)
+        if radius_um > 0:  # at the very edge of a small cell there is no room
+            yield Ellipsoid.ball(where, radius_um, delta_index)
 
 
 def _round_cell(

@@ -1,0 +1,82 @@
+"""Microscopes drawn at random make sense, and similar ones show the same images."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from parfocal.optics import (
+    REFERENCE,
+    BeadSettings,
+    VirtualMicroscope,
+    draw_microscope,
+    preset,
+    similarity,
+    simulate_stack,
+)
+
+
+def test_every_draw_is_a_microscope_that_can_be_simulated() -> None:
+    drawn = [draw_microscope(np.random.default_rng([4, k])) for k in range(150)]  # settings check themselves
+    assert len({one.specimens[0].kind for one in drawn}) == 5
+    assert len({one.objective.immersion_index for one in drawn}) == 3
+    condensers = [one.condenser.numerical_aperture for one in drawn]
+    assert 0.13 <= min(condensers) < 0.17 and 0.45 < max(condensers) <= 0.55
+
+
+def test_the_same_seed_draws_the_same_microscope() -> None:
+    one, same, other = (draw_microscope(np.random.default_rng([4, k])) for k in (1, 1, 2))
+    assert one == same != other
+
+
+def test_a_small_cell_whose_edge_has_no_room_for_a_granule() -> None:
+    microscope = draw_microscope(np.random.default_rng([4, 465]))
+    assert microscope.specimens[0].kind == "adherent"
+    scan = microscope.scan.replace(half_range_um=1.0, step_um=1.0, focus_jitter_um=0.1)
+    made = simulate_stack(microscope.replace(scan=scan), seed=4, index=465, experiment=465)
+    assert np.isfinite(made.stack.frames_zyx).all()
+
+
+def test_scans_reach_as_far_at_the_reference() -> None:
+    for k in range(30):
+        drawn = draw_microscope(np.random.default_rng([4, k]))
+        assert drawn.scan.half_range_um / similarity(drawn, REFERENCE).along == pytest.approx(16)
+
+
+STILL = {"half_range_um": 8.0, "step_um": 8.0, "focus_jitter_um": 0.0, "stage_jitter_um": 0.0}
+CLEAR = {"background_electrons": 1e7, "electrons_per_count": 1e4, "dust_spots": 0, "prnu": 0.0}
+EVEN = {"height_px": 128, "width_px": 128, "vignetting": 0.0, "light_tilt": 0.0}
+
+
+def one_bead(size: float) -> VirtualMicroscope:
+    """A bead that delays light alike whatever its size, through apertures smaller as it is larger."""
+    usual = preset("yeast-40x")
+    return usual.replace(
+        objective=usual.objective.replace(numerical_aperture=1.3 / size),
+        condenser={"numerical_aperture": 0.3 / size},
+        camera={"pixel_size_um": 0.24 * size, **CLEAR, **EVEN},
+        specimens=(
+            BeadSettings(
+                fewest_beads=1,
+                most_beads=1,
+                smallest_diameter_um=size,
+                largest_diameter_um=1.001 * size,
+                on_floor=1.0,
+                index=1.337 + 0.1 / size,
+            ),
+        ),
+        chamber={"pillars": False, "height_um": 6 * size},
+        scan={**STILL, "half_range_um": 8 * size**2, "step_um": 8 * size**2},
+        days={"condenser_na": 0.0, "cytoplasm_index": 0.0, "light": 0.0},
+    )
+
+
+def test_a_thin_specimen_of_twice_the_size_looks_the_same_four_times_as_far_away() -> None:
+    """Fresnel's similarity: only the widest angles, which matter near focus, do not obey it."""
+    small, large = one_bead(1.0), one_bead(2.0)
+    scales = similarity(large, small)
+    assert (scales.across, scales.along) == pytest.approx((2, 4))
+    seen = [simulate_stack(one, seed=1, index=0).stack.frames_zyx.astype(float) for one in (small, large)]
+    alike = np.array([[np.corrcoef(a.ravel(), b.ravel())[0, 1] for b in seen[1]] for a in seen[0]])
+    assert (np.diag(alike) > (0.94, 0.8, 0.97)).all()
+    assert (alike[~np.eye(3, dtype=bool)] < 0.2).all()
