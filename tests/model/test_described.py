@@ -8,7 +8,7 @@ import torch
 from small_world import PIXEL_UM, frame_at
 
 from parfocal.data.sampling import SamplingSettings
-from parfocal.model.described import DescriptionSampler, LookSettings
+from parfocal.model.described import NEW_LOOK_EVERY, DescriptionSampler, LookSettings
 from parfocal.model.networks import Bands, NetworkSettings
 from parfocal.model.networks.focus import describe
 from parfocal.zstack import ZStack
@@ -61,7 +61,9 @@ def test_the_first_look_is_the_frame_as_it_is() -> None:
 
 
 def test_looks_move_defocus_by_the_square_of_the_magnification() -> None:
-    drawn = torch.cat([sampler(count=3, magnification=0.1).batch(step, size=32)[1] for step in range(6)])
+    drawn = torch.cat(
+        [sampler(count=3, magnification=0.1).batch(step, size=32)[1] for step in range(300, 306)]
+    )
     nearest = torch.from_numpy(PLANES_UM).float()[
         (drawn[:, None] - torch.from_numpy(PLANES_UM)).abs().argmin(1)
     ]
@@ -72,7 +74,7 @@ def test_looks_move_defocus_by_the_square_of_the_magnification() -> None:
 
 def test_crops_of_one_batch_are_alike_and_of_all_batches_whole_tiles() -> None:
     drawing = sampler(count=2)
-    numbers = {drawing.batch(step, size=2)[0].shape[1] for step in range(12)}
+    numbers = {drawing.batch(step, size=2)[0].shape[1] for step in range(200, 212)}
     assert numbers == {1 + 2 * 2, 1 + 1}
 
 
@@ -84,3 +86,12 @@ def test_contrast_changes_contrasts_alone(contrast: float) -> None:
     shift = (changed - plain)[..., -BANDS.count :]
     assert (shift.std(dim=0).mean() > 0.1) == bool(contrast)
     torch.testing.assert_close(shift, shift[:, :1, :1].expand_as(shift), rtol=0, atol=1e-5)
+
+
+def test_looks_are_taken_up_one_after_the_other() -> None:
+    drawn = sampler(count=3, magnification=0.1, contrast=0.0)
+    as_it_is = {round(z, 5) for z in PLANES_UM}
+    first = torch.cat([drawn.batch(step, size=8)[1] for step in range(0, NEW_LOOK_EVERY, 10)])
+    assert {round(z, 5) for z in first.tolist()} <= as_it_is
+    later = torch.cat([drawn.batch(NEW_LOOK_EVERY + step, size=8)[1] for step in range(10)])
+    assert not {round(z, 5) for z in later.tolist()} <= as_it_is

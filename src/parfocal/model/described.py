@@ -18,6 +18,9 @@ from parfocal.model.networks.focus import DESCRIBED_TILE_PX, describe
 from parfocal.settings import Settings
 from parfocal.zstack import ZStack
 
+NEW_LOOK_EVERY = 100
+"""Steps."""
+
 
 class LookSettings(Settings):
     """How else frames could have looked: what differs between microscopes, days and samples.
@@ -62,7 +65,8 @@ class DescriptionSampler:
 
     Notes
     -----
-    A description is made when it is first drawn and kept in 16-bit floats, 20 to 40 kB each.
+    A description is made when it is first drawn and kept in 16-bit floats, 30 kB each. Looks are taken up one
+    after the other: a network that has seen each frame once already knows a good deal.
     """
 
     def __init__(
@@ -106,7 +110,7 @@ class DescriptionSampler:
             Of the look, in um.
         """
         generator = np.random.default_rng([self._seed, step])
-        look = int(generator.integers(self._looks.count))
+        look = int(generator.integers(min(self._looks.count, 1 + step // NEW_LOOK_EVERY)))
         drawn = generator.integers(self._frames.n_planes, size=size)
         described, defocus_um = zip(*(self._described(int(plane), look) for plane in drawn), strict=True)
         batch = torch.stack(described).float()

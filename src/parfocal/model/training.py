@@ -19,6 +19,7 @@ from parfocal.data.dataset import Dataset
 from parfocal.errors import SettingsError
 from parfocal.model.calibration import Calibration, LabelledStack, calibrate, predict_stacks
 from parfocal.model.checkpoint import load_checkpoint, save_checkpoint
+from parfocal.model.described import NEW_LOOK_EVERY
 from parfocal.model.inherited import inherit
 from parfocal.model.interruption import interrupts_held
 from parfocal.model.loss import focus_loss, learning_rate
@@ -34,7 +35,7 @@ Batch = tuple[Tensor, Tensor]
 """Frames (N, 1, Y, X) and their defocus (N,) in um."""
 LOG_EVERY = 10
 SCALED_TO = 128
-"""Descriptions of each look that tell a network what numbers to expect."""
+"""Descriptions, for each look, that tell a network what numbers to expect."""
 MEMORY_GIB = 4.0
 """Of frames that a training holds, unless told otherwise."""
 
@@ -169,7 +170,8 @@ def _start(job: TrainingJob, *, init: Path | None) -> TrainingRun:
     if init is not None:
         inherit(network, init, recipe=job.recipe, settings=job.dataset.settings)
     elif isinstance(network, FocusNetwork):
-        network.scale_to(job.sampler.batch(step, size=SCALED_TO)[0] for step in range(job.recipe.looks.count))
+        steps = range(0, NEW_LOOK_EVERY * job.recipe.looks.count, NEW_LOOK_EVERY)
+        network.scale_to(job.sampler.batch(step, size=SCALED_TO)[0] for step in steps)
     optimiser = _optimiser(network, job.recipe.training)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     placed, placed_optimiser = job.fabric.setup(network, optimiser)
@@ -219,7 +221,7 @@ def _steps(
         loss = _descend(run, job, frames, defocus_um)
         run.count(loss, seconds=job.agreed(clock() - started))
         is_last = run.fraction(settings) >= 1
-        if job.is_validated and (is_last or run.step % settings.validate_every == 0):
+        if job.is_validated and (is_last or _is_validated_at(run.step, every=settings.validate_every)):
             run.validated(_validation_mae_um(run, job), settings)
         if job.log and (is_last or run.step % LOG_EVERY == 0):
             job.log.write(run.log_values(), step=run.step)
@@ -230,6 +232,11 @@ def _steps(
         yield run.progress(settings)
         if is_last:
             return
+
+
+def _is_validated_at(step: int, *, every: int) -> bool:
+    """At each multiple of some steps; and twice before the first, when errors fall fast."""
+    return step % every == 0 or step in (every // 4, every // 2)
 
 
 def _awaited(batches: Iterable[Batch], run: TrainingRun, *, clock: Callable[[], float]) -> Iterable[Batch]:

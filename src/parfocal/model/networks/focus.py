@@ -60,8 +60,7 @@ class FocusNetwork(nn.Module):
     -----
     Each window gives logits over the bins and a weight; the frame's logits are the weighted mean of its
     windows'. A window without cells learns a small weight. Beside its own numbers each window is shown those
-    of the whole frame. Numbers are scaled to what they were in the training frames, see `scale_to`; scaled by
-    the present batch, as batch normalisation does, the same network learned to err 15 % further.
+    of the whole frame. Numbers are scaled to what they were in the training frames, see `scale_to`.
     """
 
     numbers_mean: Tensor
