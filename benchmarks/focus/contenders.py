@@ -222,10 +222,10 @@ CONTENDERS = {
     "spectral": Contender(partial(learn_recipe, recipe="spectral"), "35 spectral numbers, two hidden layers"),
     "focus": Contender(
         learn_default,
-        "`parfocal train` with no options; up to 15 training stacks it starts from the shipped model",
+        "`parfocal train` with no options, which starts from the shipped model",
     ),
     "focus-fresh": Contender(
-        partial(learn_default, fresh=True), "the same from fresh weights: `--init none`", (5, 10)
+        partial(learn_default, fresh=True), "the same from fresh weights: `--init none`"
     ),
     "small-net": Contender(
         partial(learn_recipe, recipe="small-net"), "the small net that FocusNetwork grew from"

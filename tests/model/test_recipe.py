@@ -86,3 +86,10 @@ def test_the_default_recipe_needs_frames_out_of_focus() -> None:
     alone = ZStack(stack.frames_zyx, [3.0], stack.pixel_size_um)
     with pytest.raises(InputError, match="out of focus"):
         default_recipe([(alone, 3.0)])
+
+
+@pytest.mark.parametrize(("n_stacks", "steps"), [(15, 600), (16, 6000)])
+def test_few_stacks_change_little_of_what_is_inherited(n_stacks: int, steps: int) -> None:
+    stacks = [stack_of(0)] * n_stacks
+    assert default_recipe(stacks, inherits=True).training.steps == steps
+    assert default_recipe(stacks).training.steps == 6000

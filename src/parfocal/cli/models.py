@@ -37,7 +37,7 @@ def train(
         str | None,
         typer.Option(
             metavar="MODEL",
-            help="Weights to start from, or none. By default bright-field, where stacks are few.",
+            help="Weights to start from, or none. By default bright-field, where it knows such microscopes.",
         ),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
@@ -128,11 +128,10 @@ def _told_recipe(
     stacks: list[tuple[ZStack, float]],
 ) -> Recipe:
     """The recipe of a training, after saying what network it makes."""
-    from parfocal.model import FEW_STACKS, build_network, count_parameters, default_recipe
+    from parfocal.model import build_network, count_parameters, default_recipe
     from parfocal.model.placement import is_leader
 
-    inherits = start is not None and len(stacks) < FEW_STACKS
-    recipe = named or default_recipe(stacks, size=size, inherits=inherits)
+    recipe = named or default_recipe(stacks, size=size, inherits=start is not None)
     given = {key: value for key, value in changes.items() if value is not None}
     recipe = recipe.replace(training=recipe.training.replace(**given))
     network = build_network(recipe.network, n_bins=recipe.bins.count)

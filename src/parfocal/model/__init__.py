@@ -2,7 +2,7 @@
 
 from parfocal.model.bins import BinSettings, bins_for_range
 from parfocal.model.estimator import FocusEstimator
-from parfocal.model.inherited import FEW_STACKS, starting_model
+from parfocal.model.inherited import starting_model
 from parfocal.model.model_file import ModelHeader, load_model, save_model
 from parfocal.model.networks import (
     FocusNetwork,
@@ -18,7 +18,6 @@ from parfocal.model.training import train
 from parfocal.model.training_run import TrainingProgress
 
 __all__ = [
-    "FEW_STACKS",
     "BinSettings",
     "FocusEstimator",
     "FocusNetwork",

@@ -19,28 +19,26 @@ from parfocal.model.networks import FocusNetwork
 from parfocal.model.recipe import Recipe, working_pixel_um
 from parfocal.model.shipped import BRIGHT_FIELD, find_model, shipped_models
 
-FEW_STACKS = 16
-"""From so many training stacks on, fresh weights end up as good as those of a shipped model."""
 ALIKE = 1.6
 """Working pixels, in wavelengths over apertures, may differ by this factor from those of a shipped model."""
 
 
 def starting_model(dataset: Dataset) -> Path | None:
-    """The shipped model that a training had better start from; None where fresh weights do as well.
+    """The shipped model that a training had better start from, or None for fresh weights.
 
     Notes
     -----
-    A few stacks of bright field, of an objective and light that are known, taken with pixels like those
-    that the model knows.
+    For stacks of bright field, of an objective and light that are known, taken with pixels like those that
+    the model knows.
     """
     settings, ids = dataset.settings, dataset.ids_in("train")
     if BRIGHT_FIELD not in shipped_models() or settings.modality != BRIGHT_FIELD:
         return None
-    if not (settings.objective and settings.wavelength_um and 0 < len(ids) < FEW_STACKS):
+    if not (settings.objective and settings.wavelength_um and ids):
         return None
     path = find_model(BRIGHT_FIELD)
     header, _ = load_model(path)
-    pixel_um = working_pixel_um([dataset.read(stack) for stack in ids])
+    pixel_um = working_pixel_um(dataset.read(stack) for stack in ids)
     ours = pixel_um * settings.objective.numerical_aperture / settings.wavelength_um
     return path if 1 / ALIKE < ours / _pixel_in_wavelengths(header) < ALIKE else None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -20,6 +20,8 @@ from parfocal.zstack import ZStack
 WORKING_SIDE_PX = 256
 SMALLEST_CROP_PX = 160
 """Of the default recipe, see `default_recipe`."""
+FEW_STACKS = 16
+"""For training; see `default_recipe`."""
 
 
 class TrainingSettings(Settings):
@@ -84,10 +86,11 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
     return Recipe.from_toml(known[str(name_or_path)])
 
 
-def working_pixel_um(stacks: Sequence[ZStack]) -> float:
+def working_pixel_um(stacks: Iterable[ZStack]) -> float:
     """Working pixel in um of the default recipe: the shorter side of the smallest frame has 256 of them."""
-    side_um = min(min(stack.frame_shape_yx) * stack.pixel_size_um for stack in stacks)
-    return max(side_um / WORKING_SIDE_PX, *(stack.pixel_size_um for stack in stacks))
+    sizes = [(min(stack.frame_shape_yx) * stack.pixel_size_um, stack.pixel_size_um) for stack in stacks]
+    sides_um, pixels_um = zip(*sizes, strict=True)
+    return float(max(min(sides_um) / WORKING_SIDE_PX, *pixels_um))
 
 
 def default_recipe(
@@ -101,8 +104,8 @@ def default_recipe(
     size : str
         Of the network: ``tiny``, ``default`` or ``large``.
     inherits : bool
-        Whether the network starts from the weights of a model that knows other microscopes: then a few
-        small steps are enough, and more would unlearn what few stacks do not show.
+        Whether the network starts from the weights of a model that knows other microscopes. Below
+        `FEW_STACKS` it then takes a few small steps: more would unlearn what few stacks do not show.
 
     Notes
     -----
@@ -119,12 +122,13 @@ def default_recipe(
         smallest_crop_um=min(side_um, SMALLEST_CROP_PX * working_um),
         pixel_size_um=working_um,
     )
+    steps, learning_rate = (600, 1e-4) if inherits and len(stacks) < FEW_STACKS else (6000, 4e-3)
     training = TrainingSettings(
-        steps=600 if inherits else 6000,
+        steps=steps,
         batch_size=64,
-        learning_rate=1e-4 if inherits else 4e-3,
+        learning_rate=learning_rate,
         label_sigma_um=0.8 * bins.width_um,
-        validate_every=100 if inherits else 500,
+        validate_every=min(steps // 6, 500),
     )
     return Recipe(sampling=sampling, bins=bins, network=focus_network(size), training=training)
 
