@@ -222,7 +222,7 @@ CONTENDERS = {
     "spectral": Contender(partial(learn_recipe, recipe="spectral"), "35 spectral numbers, two hidden layers"),
     "focus": Contender(
         learn_default,
-        "`parfocal train` with no options, which starts from the shipped model",
+        "`parfocal train` with no options; starts from the shipped model, made with the same virtual optics",
     ),
     "focus-fresh": Contender(
         partial(learn_default, fresh=True), "the same from fresh weights: `--init none`"
