@@ -49,7 +49,7 @@ def test_a_stack_without_a_focus_gives_the_scale_and_says_so(
 
 def test_a_model_that_learned_nothing_is_refused(simulated: Path, tmp_path: Path, parfocal: Parfocal) -> None:
     model, out = tmp_path / "fresh.safetensors", tmp_path / "mine.safetensors"
-    assert parfocal("train", simulated, "--out", model, "--steps", 1).code == 0
+    assert parfocal("train", simulated, "--out", model, "--steps", 1, "--init", "none").code == 0
     finished = parfocal("calibrate", model, simulated / STACK, "--out", out)
     assert finished.code == 2
     assert finished.complaint.startswith("parfocal: Expected ")

@@ -28,5 +28,5 @@ def estimator(tmp_path_factory: pytest.TempPathFactory) -> FocusEstimator:
     """Of more stacks than the others: what frames look like is learned from them too."""
     folder = tmp_path_factory.mktemp("estimator")
     more = dataset_at(folder / "dataset", parts=("train",) * 15 + ("validation",) * 3 + ("test",))
-    train(more, out=folder / "spots.safetensors", recipe=retimed(RECIPE, steps=150))
+    train(more, out=folder / "spots.safetensors", recipe=retimed(RECIPE, steps=200))
     return FocusEstimator.load(folder / "spots.safetensors")

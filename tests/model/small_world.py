@@ -21,6 +21,7 @@ from parfocal.model import (
     build_network,
     count_parameters,
 )
+from parfocal.model.described import LookSettings
 from parfocal.model.familiarity import everything_familiar, numbers_of
 from parfocal.model.intervals import EVEN
 from parfocal.model.networks import Network
@@ -34,6 +35,7 @@ RECIPE = Recipe(
     name="small",
     sampling=SamplingSettings(crop_um=32.0, pixel_size_um=PIXEL_UM),
     bins=BinSettings(lowest_um=-6, highest_um=6, width_um=1),
+    looks=LookSettings(new_every=1),
     network=NetworkSettings(octaves=3, per_octave=2, width=32),
     training=TrainingSettings(
         steps=60, batch_size=16, learning_rate=1e-2, precision="32-true", validate_every=20

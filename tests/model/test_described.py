@@ -8,7 +8,7 @@ import torch
 from small_world import PIXEL_UM, frame_at
 
 from parfocal.data.sampling import SamplingSettings
-from parfocal.model.described import NEW_LOOK_EVERY, DescriptionSampler, LookSettings
+from parfocal.model.described import DescriptionSampler, LookSettings
 from parfocal.model.networks import Bands, NetworkSettings
 from parfocal.model.networks.focus import describe
 from parfocal.zstack import ZStack
@@ -89,9 +89,9 @@ def test_contrast_changes_contrasts_alone(contrast: float) -> None:
 
 
 def test_looks_are_taken_up_one_after_the_other() -> None:
-    drawn = sampler(count=3, magnification=0.1, contrast=0.0)
+    drawn = sampler(count=3, new_every=50, magnification=0.1, contrast=0.0)
     as_it_is = {round(z, 5) for z in PLANES_UM}
-    first = torch.cat([drawn.batch(step, size=8)[1] for step in range(0, NEW_LOOK_EVERY, 10)])
+    first = torch.cat([drawn.batch(step, size=8)[1] for step in range(0, 50, 5)])
     assert {round(z, 5) for z in first.tolist()} <= as_it_is
-    later = torch.cat([drawn.batch(NEW_LOOK_EVERY + step, size=8)[1] for step in range(10)])
+    later = torch.cat([drawn.batch(50 + step, size=8)[1] for step in range(10)])
     assert not {round(z, 5) for z in later.tolist()} <= as_it_is

@@ -81,3 +81,10 @@ def test_a_model_file_keeps_all_of_it() -> None:
     again = Intervals.from_arrays(intervals.arrays())
     assert again.stretch_at(2.5) == pytest.approx(1.0) and again.widest_spread_um == 2.0
     assert Intervals.from_arrays(EVEN.arrays()).widest_spread_um == math.inf
+
+
+def test_the_same_spread_is_too_broad_only_where_errors_are_large() -> None:
+    intervals = Intervals(np.array([0.0, 10.0]), np.array([0.5, 1.5]), 1.0)
+    assert not intervals.is_too_broad(defocus_um=-1.0, spread_um=1.0)
+    assert intervals.is_too_broad(defocus_um=-9.0, spread_um=1.0)
+    assert not EVEN.is_too_broad(defocus_um=9.0, spread_um=100.0)

@@ -98,8 +98,9 @@ def _widths(predictions: Predictions, stacks: Sequence[LabelledStack]) -> tuple[
     ratios = errors / predictions.spread_um
     spread_scale = max(float(np.sqrt(np.mean(ratios**2))), 1e-6)
     at_um, stretch = learn_stretch(predictions.inferred_um, ratios)
-    intervals = Intervals(at_um, stretch, widest_spread_um(predictions.spread_um, errors))
-    even = ratios / intervals.stretch_at(predictions.inferred_um)
+    stretched = Intervals(at_um, stretch, math.inf).stretch_at(predictions.inferred_um)
+    intervals = Intervals(at_um, stretch, widest_spread_um(predictions.spread_um * stretched, errors))
+    even = ratios / stretched
     of_stack = np.repeat(np.arange(len(stacks)), [stack.n_planes for stack, _ in stacks])
     scale = max(stack_scale(even, of_stack), NEW_DAY_FACTOR * conformal_scale(even))
     return spread_scale, max(scale, 1e-6) / spread_scale, intervals

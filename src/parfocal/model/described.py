@@ -18,9 +18,6 @@ from parfocal.model.networks.focus import DESCRIBED_TILE_PX, describe
 from parfocal.settings import Settings
 from parfocal.zstack import ZStack
 
-NEW_LOOK_EVERY = 100
-"""Steps."""
-
 
 class LookSettings(Settings):
     """How else frames could have looked: what differs between microscopes, days and samples.
@@ -29,6 +26,8 @@ class LookSettings(Settings):
     ----------
     count : int
         Looks of each frame, each of another crop; the first is the frame as it is.
+    new_every : int
+        Steps after which another look is taken up.
     magnification, condenser : float
         Largest change, as a logarithm, see `parfocal.model.networks.bands.Look`.
     condenser_na : float
@@ -40,6 +39,7 @@ class LookSettings(Settings):
     """
 
     count: Annotated[int, Field(ge=1)] = 8
+    new_every: Annotated[int, Field(ge=1)] = 100
     magnification: Annotated[float, Field(ge=0, le=0.5)] = 0.08
     condenser: Annotated[float, Field(ge=0, le=0.5)] = 0.2
     condenser_na: Annotated[float, Field(gt=0)] = 0.3
@@ -110,7 +110,7 @@ class DescriptionSampler:
             Of the look, in um.
         """
         generator = np.random.default_rng([self._seed, step])
-        look = int(generator.integers(min(self._looks.count, 1 + step // NEW_LOOK_EVERY)))
+        look = int(generator.integers(min(self._looks.count, 1 + step // self._looks.new_every)))
         drawn = generator.integers(self._frames.n_planes, size=size)
         described, defocus_um = zip(*(self._described(int(plane), look) for plane in drawn), strict=True)
         batch = torch.stack(described).float()

@@ -253,7 +253,8 @@ class FocusEstimator:
             probabilities=probabilities,
             bin_centres_um=centres,
             in_distribution=familiar,
-            accepted=familiar >= ACCEPT_ABOVE and own_spread <= self._intervals.widest_spread_um,
+            accepted=familiar >= ACCEPT_ABOVE
+            and not self._intervals.is_too_broad(defocus_um=own_defocus, spread_um=own_spread),
             layers_um=layers_of(tile_mixture(outputs), centres),
             latency_ms=latency_ms,
         )

@@ -36,7 +36,8 @@ class Intervals:
     at_um, stretch : array, shape (steps,)
         Distances from focus, and how much further than on average the truth lies there, in spreads.
     widest_spread_um : float
-        A broader distribution is no answer.
+        A broader distribution is no answer; its spread counts stretched, as near focus the same spread goes
+        with smaller errors.
     """
 
     at_um: Floats
@@ -46,6 +47,10 @@ class Intervals:
     def stretch_at(self, defocus_um: Floats | float) -> Floats:
         """Factor by which an interval at some answers is wider than on average."""
         return np.asarray(np.interp(np.abs(defocus_um), self.at_um, self.stretch), np.float64)
+
+    def is_too_broad(self, *, defocus_um: float, spread_um: float) -> bool:
+        """Whether a distribution is too broad to act on."""
+        return spread_um * float(self.stretch_at(defocus_um)) > self.widest_spread_um
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """What a model file keeps."""
@@ -130,7 +135,7 @@ def widest_spread_um(spread_um: Floats, error_um: Floats) -> float:
     Parameters
     ----------
     spread_um, error_um : array, shape (N,)
-        Of held-out frames.
+        Of held-out frames, the spreads stretched.
 
     Notes
     -----

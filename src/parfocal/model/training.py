@@ -19,7 +19,6 @@ from parfocal.data.dataset import Dataset
 from parfocal.errors import SettingsError
 from parfocal.model.calibration import Calibration, LabelledStack, calibrate, predict_stacks
 from parfocal.model.checkpoint import load_checkpoint, save_checkpoint
-from parfocal.model.described import NEW_LOOK_EVERY
 from parfocal.model.inherited import inherit
 from parfocal.model.interruption import interrupts_held
 from parfocal.model.loss import focus_loss, learning_rate
@@ -170,7 +169,8 @@ def _start(job: TrainingJob, *, init: Path | None) -> TrainingRun:
     if init is not None:
         inherit(network, init, recipe=job.recipe, settings=job.dataset.settings)
     elif isinstance(network, FocusNetwork):
-        steps = range(0, NEW_LOOK_EVERY * job.recipe.looks.count, NEW_LOOK_EVERY)
+        looks = job.recipe.looks
+        steps = range(0, looks.new_every * looks.count, looks.new_every)
         network.scale_to(job.sampler.batch(step, size=SCALED_TO)[0] for step in steps)
     optimiser = _optimiser(network, job.recipe.training)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
