@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import signal
 import subprocess
@@ -17,12 +16,12 @@ import pytest
 from dask.distributed import Client, default_client
 
 from parfocal.collect import (
-    CELLS_FILE,
     Experiment,
     simulate_dataset,
     simulate_experiments,
     simulate_variety,
 )
+from parfocal.data import read_cells
 from parfocal.errors import DatasetError, InputError
 from parfocal.optics import REFERENCE, draw_microscope, similarity, simulate_stack
 from tiny_microscope import TINY
@@ -166,14 +165,12 @@ def test_a_used_folder_is_refused_and_an_empty_one_is_filled(tmp_path: Path) -> 
 
 def test_every_cell_has_a_row_that_says_where_and_at_which_position_it_is_in_focus(tmp_path: Path) -> None:
     dataset = simulate_dataset(tmp_path / "yeast", TINY, n_stacks=3, seed=1)
-    with (dataset.folder / CELLS_FILE).open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    assert {row["stack"] for row in rows} == set(dataset.stack_ids())
-    for stack in dataset.stack_ids():
-        floor = [row for row in rows if row["stack"] == stack and row["layer"] == "floor"]
-        if floor:
-            areas = [float(row["radius_um"]) ** 2 for row in floor]
-            middle_um = np.average([float(row["focus_z_um"]) for row in floor], weights=areas)
+    cells = read_cells(dataset.folder)
+    assert set(cells) == set(dataset.stack_ids())
+    for stack, of_stack in cells.items():
+        floor = of_stack.where(of_stack.layer == "floor")
+        if len(floor):
+            middle_um = np.average(floor.focus_z_um, weights=floor.radius_um**2)
             assert middle_um == pytest.approx(dataset.focus_z_um(stack), abs=0.01)
 
 

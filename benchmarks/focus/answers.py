@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from parfocal.collect import CELLS_FILE
-from parfocal.data import Dataset
+from parfocal.data import Dataset, read_cells
 from parfocal.evaluation.metrics import Block, bin_edges_um, focus_metrics, metrics_by_band
 from parfocal.model import FocusEstimator
 from parfocal.zstack import ZStack
@@ -90,10 +87,9 @@ def numbers_of(answers: Answers, dataset: Dataset, *, cells: Mapping[str, int]) 
     }
 
 
-def cells_in_stacks(days: Path) -> Counter[str]:
+def cells_in_stacks(days: Path) -> dict[str, int]:
     """Number of cells in each stack of the simulated days."""
-    with (days / CELLS_FILE).open(encoding="utf-8", newline="") as file:
-        return Counter(row["stack"] for row in csv.DictReader(file))
+    return {stack: len(cells) for stack, cells in read_cells(days).items()}
 
 
 def thirds(cells: Mapping[str, int]) -> dict[str, str]:

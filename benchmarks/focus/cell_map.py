@@ -7,10 +7,8 @@ cells are. Large enough cells within reach of focus count, each in every plane.
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import sys
-from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from parfocal.collect import CELLS_FILE
-from parfocal.data import Dataset
+from parfocal.data import Cells, Dataset, read_cells
 from parfocal.errors import ParfocalError
 from parfocal.model import FocusEstimator, use_threads
 from parfocal.zstack import ZStack
@@ -28,16 +25,6 @@ from parfocal.zstack import ZStack
 LEAST_RADIUS_UM = 1.4
 """Smaller ones are buds that hide behind their mothers."""
 REACH_UM = 5.0
-
-
-@dataclass(frozen=True, eq=False)
-class Cells:
-    """The cells of one stack, each of shape (N,): centres and heights in um, and which layer they are in."""
-
-    x_um: NDArray[np.float64]
-    y_um: NDArray[np.float64]
-    focus_z_um: NDArray[np.float64]
-    layer: NDArray[np.str_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,25 +39,17 @@ class CellAnswers:
     experiment: NDArray[np.str_]
 
 
-def read_cells(folder: Path) -> dict[str, Cells]:
+def large_cells(folder: Path) -> dict[str, Cells]:
     """The cells of each stack that are large enough."""
-    rows: defaultdict[str, list[tuple[float, float, float, str]]] = defaultdict(list)
-    with (folder / CELLS_FILE).open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            if float(row["radius_um"]) > LEAST_RADIUS_UM:
-                place = float(row["x_um"]), float(row["y_um"]), float(row["focus_z_um"])
-                rows[row["stack"]].append((*place, row["layer"]))
-    return {stack: _cells(of_stack) for stack, of_stack in rows.items()}
-
-
-def _cells(rows: list[tuple[float, float, float, str]]) -> Cells:
-    x_um, y_um, focus_z_um, layer = zip(*rows, strict=True)
-    return Cells(np.array(x_um), np.array(y_um), np.array(focus_z_um), np.array(layer))
+    large = {
+        stack: cells.where(cells.radius_um > LEAST_RADIUS_UM) for stack, cells in read_cells(folder).items()
+    }
+    return {stack: cells for stack, cells in large.items() if len(cells)}
 
 
 def ask(estimator: FocusEstimator, dataset: Dataset, *, part: str, every: int) -> CellAnswers:
     """The answers for the cells of each `every`-th stack of a part of the dataset."""
-    cells = read_cells(dataset.folder)
+    cells = large_cells(dataset.folder)
     experiments = {row.stack: row.experiment for row in dataset.split()}
     parts = [
         answers

@@ -1,14 +1,12 @@
 """Datasets from the virtual microscope: many simulated z-stacks in a dataset folder.
 
-Beside the stacks lies ``cells.csv`` (stack,kind,x_um,y_um,focus_z_um,radius_um,layer): where each cell is,
-and the stage position at which that cell is in focus.
+Beside the stacks lies a table of where each cell is, and the stage position at which that cell is in focus,
+see `parfocal.data.cells`.
 """
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -18,9 +16,10 @@ import numpy as np
 
 from parfocal.compute import run_tasks
 from parfocal.data.annotation import Annotation
+from parfocal.data.cells import CellRow, write_cells
 from parfocal.data.dataset import Dataset, DatasetSettings, ObjectiveRecord, refuse_used_folder
 from parfocal.data.split import SplitRow, split_by_stack
-from parfocal.data.whole_file import whole_folder, write_whole_text
+from parfocal.data.whole_file import whole_folder
 from parfocal.errors import InputError
 from parfocal.optics import (
     REFERENCE,
@@ -39,7 +38,6 @@ EXPERIMENTS = 5
 """The 2018 paper's stacks come from five experiments."""
 CREATED = "2018-03-16T00:00:00+00:00"
 """Date of simulated annotations: the same seed gives the same files."""
-CELLS_FILE = "cells.csv"
 
 
 @dataclass(frozen=True)
@@ -204,7 +202,7 @@ def simulate_experiments(
         ids = [plan.stack for plan in plans]
         dataset.annotate(annotations[stack] for stack in ids)
         dataset.write_split(_split(plans, experiments, seed=seed))
-        write_whole_text(beside / CELLS_FILE, _cells_text(row for stack in ids for row in cells[stack]))
+        write_cells(beside, (row for stack in ids for row in cells[stack]))
     return Dataset.open(folder)
 
 
@@ -240,32 +238,24 @@ def _scaled(stack: ZStack, scales: Similarity) -> ZStack:
     return ZStack(stack.frames_zyx, stack.z_um / scales.along, pixel_um, stack.metadata)
 
 
-def _cell_rows(stack: str, result: SimulatedStack, scales: Similarity) -> list[tuple[str | float, ...]]:
+def _cell_rows(stack: str, result: SimulatedStack, scales: Similarity) -> list[CellRow]:
     deeper = result.settings.objective.immersion_index / result.scene.medium_index
     focus_z_um = [
         result.focus_z_um + (cell.height_um - result.scene.focus_height_um) * deeper
         for cell in result.scene.cells
     ]
     return [
-        (
+        CellRow(
             stack,
             cell.kind,
-            round(cell.x_um / scales.across, 3),
-            round(cell.y_um / scales.across, 3),
-            round(z_um / scales.along, 3),
-            round(cell.radius_um / scales.across, 3),
-            cell.layer,
+            x_um=round(cell.x_um / scales.across, 3),
+            y_um=round(cell.y_um / scales.across, 3),
+            focus_z_um=round(z_um / scales.along, 3),
+            radius_um=round(cell.radius_um / scales.across, 3),
+            layer=cell.layer,
         )
         for cell, z_um in zip(result.scene.cells, focus_z_um, strict=True)
     ]
-
-
-def _cells_text(rows: Iterable[tuple[str | float, ...]]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("stack", "kind", "x_um", "y_um", "focus_z_um", "radius_um", "layer"))
-    writer.writerows(rows)
-    return text.getvalue()
 
 
 def _dataset_settings(

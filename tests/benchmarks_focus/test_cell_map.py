@@ -6,14 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cell_map import CellAnswers, numbers_of, read_cells, table
+from cell_map import CellAnswers, large_cells, numbers_of, table
 
 
 def test_small_cells_do_not_count(tmp_path: Path) -> None:
     rows = ["s1,yeast,1,2,100.5,2.3,floor", "s1,yeast,3,4,101,1.3,floor", "s2,yeast,5,6,99,1.5,ceiling"]
     head = "stack,kind,x_um,y_um,focus_z_um,radius_um,layer"
     (tmp_path / "cells.csv").write_text("\n".join([head, *rows]) + "\n", encoding="utf-8")
-    cells = read_cells(tmp_path)
+    cells = large_cells(tmp_path)
     assert {stack: of_stack.x_um.tolist() for stack, of_stack in cells.items()} == {"s1": [1.0], "s2": [5.0]}
     assert cells["s2"].layer.tolist() == ["ceiling"] and cells["s1"].focus_z_um.tolist() == [100.5]
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from parfocal.data.sampling import FrameSampler, SamplingSettings
 from parfocal.model.networks import Bands, Look, NetworkSettings
-from parfocal.model.networks.focus import DESCRIBED_TILE_PX, describe
+from parfocal.model.networks.focus import STRIDE_PX, describe
 from parfocal.settings import Settings
 from parfocal.zstack import ZStack
 
@@ -147,5 +147,5 @@ class DescriptionSampler:
 
     def _side_px(self, look: int) -> int:
         """Of all crops of one look: from large to small, whole tiles."""
-        smallest, largest = (side // DESCRIBED_TILE_PX for side in self.sides_px)
-        return DESCRIBED_TILE_PX * (largest - look % (largest - smallest + 1))
+        smallest, largest = (side // STRIDE_PX for side in self.sides_px)
+        return STRIDE_PX * (largest - look % (largest - smallest + 1))

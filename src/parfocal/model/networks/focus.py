@@ -13,8 +13,8 @@ from parfocal.model.networks.bands import AS_IT_IS, TILE_PX, Bands, Look, moment
 
 FARTHEST_SD = 6.0
 """Numbers further from their mean than this count as this far."""
-DESCRIBED_TILE_PX = 2 * TILE_PX
-"""Windows of descriptions are that far apart, and a quarter as many to keep."""
+STRIDE_PX = 2 * TILE_PX
+"""Windows are that far apart."""
 _LEAST_SD = 1e-3
 
 
@@ -37,8 +37,7 @@ def describe(frame_yx: Tensor, bands: Bands, *, window_px: int, look: Look = AS_
         Numbers of the frame, then of its windows, one every 32 pixels.
     """
     moments = moments_of(frame_yx.float(), bands, look=look)[None]
-    tiles = functional.avg_pool2d(moments, DESCRIBED_TILE_PX // TILE_PX)
-    of_frame, of_windows = _numbers(tiles, bands, window_tiles=window_px // DESCRIBED_TILE_PX)
+    of_frame, of_windows = _numbers(moments, bands, window_px=window_px)
     return torch.cat([of_frame[:, None], of_windows.flatten(1, 2)], dim=1)[0]
 
 
@@ -139,14 +138,16 @@ class FocusNetwork(nn.Module):
         # Nothing to learn in front of the numbers, and bfloat16 would blur their logarithms.
         with torch.no_grad(), torch.autocast(frames.device.type, enabled=False):
             moments = torch.stack([moments_of(frame, self.bands) for frame in frames[:, 0]])
-            return _numbers(moments, self.bands, window_tiles=self.window_px // TILE_PX)
+            return _numbers(moments, self.bands, window_px=self.window_px)
 
 
-def _numbers(moments: Tensor, bands: Bands, *, window_tiles: int) -> tuple[Tensor, Tensor]:
+def _numbers(moments: Tensor, bands: Bands, *, window_px: int) -> tuple[Tensor, Tensor]:
     """Numbers (N, n) of frames and (N, y, x, n) of their windows, from moments of tiles (N, n, y, x)."""
-    down, across = (_windows(side, min(window_tiles, side), moments.device) for side in moments.shape[-2:])
-    of_windows = numbers_of(down @ moments @ across.T, bands)
-    of_frames = numbers_of(moments.mean((-2, -1), keepdim=True), bands)
+    strides = functional.avg_pool2d(moments, STRIDE_PX // TILE_PX)
+    window = window_px // STRIDE_PX
+    down, across = (_windows(side, min(window, side), moments.device) for side in strides.shape[-2:])
+    of_windows = numbers_of(down @ strides @ across.T, bands)
+    of_frames = numbers_of(strides.mean((-2, -1), keepdim=True), bands)
     return of_frames[:, :, 0, 0], of_windows.permute(0, 2, 3, 1)
 
 
