@@ -18,7 +18,15 @@ from numpy.typing import NDArray
 from parfocal.data import Dataset
 from parfocal.errors import InputError
 from parfocal.evaluation.baselines import ScoredStack, infer_baselines, score_stack
-from parfocal.model import FocusEstimator, Recipe, default_recipe, load_recipe, starting_model, train
+from parfocal.model import (
+    FocusEstimator,
+    Recipe,
+    default_recipe,
+    load_recipe,
+    network_of,
+    starting_model,
+    train,
+)
 from parfocal.zstack import ZStack
 
 UNBOUNDED_STEPS = 1_000_000
@@ -115,7 +123,7 @@ def recipe_for(
     stacks: list[tuple[ZStack, float]], *, plan: Plan, recipe: str | None, start: Path | None = None
 ) -> Recipe:
     """The recipe with the seed of a plan, and its bound in minutes if it has one."""
-    chosen = default_recipe(stacks, inherits=start is not None) if recipe is None else load_recipe(recipe)
+    chosen = default_recipe(stacks, inherits=network_of(start)) if recipe is None else load_recipe(recipe)
     bound = {"steps": UNBOUNDED_STEPS, "minutes": plan.minutes} if plan.minutes else {}
     training = chosen.training.replace(seed=plan.seed, **bound)
     return chosen.replace(training=training.model_dump())

@@ -11,7 +11,7 @@ from small_world import PIXEL_UM, WEI, frame_at, fresh_model
 
 from parfocal.errors import InputError, ModelError
 from parfocal.model import BinSettings, FocusEstimator
-from parfocal.model.defocus_map import DefocusMap, TileEvidence, tile_centres_px
+from parfocal.model.defocus_map import DefocusMap, TileEvidence, window_centres_px
 
 BINS = BinSettings(lowest_um=-8, highest_um=8)
 TILE_UM = 4.0
@@ -93,14 +93,14 @@ def test_tiles_lie_in_the_frame_and_as_many_as_the_network_has(
 
 
 def test_a_window_that_is_the_whole_frame_has_its_centre() -> None:
-    np.testing.assert_array_equal(tile_centres_px(48, 1), [24.0])
+    np.testing.assert_array_equal(window_centres_px(48, window_px=64), [24.0])
 
 
 def test_the_map_of_a_field_within_a_frame_counts_from_the_frame(model_path: Any) -> None:
-    frame = frame_at(2.0, seed=200, side_px=144)
+    frame = frame_at(2.0, seed=200, side_px=160)
     whole = FocusEstimator.load(model_path).defocus_map(frame, pixel_size_um=PIXEL_UM)
-    centre = FocusEstimator.load(model_path, field_um=40.0).defocus_map(frame, pixel_size_um=PIXEL_UM)
-    assert centre.x_um.mean() == pytest.approx(whole.x_um.mean()) == 36.0
+    centre = FocusEstimator.load(model_path, field_um=32.0).defocus_map(frame, pixel_size_um=PIXEL_UM)
+    assert centre.x_um.mean() == pytest.approx(whole.x_um.mean()) == 40.0
 
 
 def test_finer_pixels_give_the_same_map(model_path: Any) -> None:
@@ -114,7 +114,7 @@ def test_finer_pixels_give_the_same_map(model_path: Any) -> None:
 
 def test_a_network_without_tiles_has_no_map() -> None:
     header, arrays = fresh_model(WEI)
-    with pytest.raises(ModelError, match="tile by tile, such as focus; this model's is wei2018"):
+    with pytest.raises(ModelError, match="window by window, such as focus; this model's is wei2018"):
         FocusEstimator(header, arrays, fingerprint="0").defocus_map(
             frame_at(1.0, seed=5), pixel_size_um=PIXEL_UM
         )

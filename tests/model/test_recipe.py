@@ -9,7 +9,7 @@ from small_world import stack_of
 
 from parfocal.data.sampling import FrameSampler
 from parfocal.errors import InputError, SettingsError
-from parfocal.model import Recipe, default_recipe, load_recipe
+from parfocal.model import NetworkSettings, Recipe, default_recipe, load_recipe
 from parfocal.zstack import ZStack
 
 RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.toml"))
@@ -91,5 +91,5 @@ def test_the_default_recipe_needs_frames_out_of_focus() -> None:
 @pytest.mark.parametrize(("n_stacks", "steps"), [(15, 600), (16, 6000)])
 def test_few_stacks_change_little_of_what_is_inherited(n_stacks: int, steps: int) -> None:
     stacks = [stack_of(0)] * n_stacks
-    assert default_recipe(stacks, inherits=True).training.steps == steps
+    assert default_recipe(stacks, inherits=NetworkSettings()).training.steps == steps
     assert default_recipe(stacks).training.steps == 6000

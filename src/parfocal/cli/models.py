@@ -128,10 +128,10 @@ def _told_recipe(
     stacks: list[tuple[ZStack, float]],
 ) -> Recipe:
     """The recipe of a training, after saying what network it makes."""
-    from parfocal.model import build_network, count_parameters, default_recipe
+    from parfocal.model import build_network, count_parameters, default_recipe, network_of
     from parfocal.model.placement import is_leader
 
-    recipe = named or default_recipe(stacks, size=size, inherits=start is not None)
+    recipe = named or default_recipe(stacks, size=size, inherits=network_of(start))
     given = {key: value for key, value in changes.items() if value is not None}
     recipe = recipe.replace(training=recipe.training.replace(**given))
     network = build_network(recipe.network, n_bins=recipe.bins.count)

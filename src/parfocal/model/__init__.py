@@ -2,7 +2,7 @@
 
 from parfocal.model.bins import BinSettings, bins_for_range
 from parfocal.model.estimator import FocusEstimator
-from parfocal.model.inherited import starting_model
+from parfocal.model.inherited import network_of, starting_model
 from parfocal.model.model_file import ModelHeader, load_model, save_model
 from parfocal.model.networks import (
     FocusNetwork,
@@ -34,6 +34,7 @@ __all__ = [
     "find_model",
     "load_model",
     "load_recipe",
+    "network_of",
     "save_model",
     "starting_model",
     "train",

@@ -7,14 +7,17 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike, NDArray
 
 from parfocal.errors import InputError
 from parfocal.model.bins import BinSettings
 from parfocal.model.layers import softmax
 from parfocal.model.networks.bands import TILE_PX
+from parfocal.model.networks.cell_reader import STRIDE_PX, Places
+from parfocal.model.networks.focus import window_starts
 
-WINDOW_TILES = 1.0
+WINDOW_TILES = 0.5
 """Standard deviation of the Gaussian window around each point, in distances between tiles."""
 LEAST_EVIDENCE = 0.1
 """Of the weight per tile where the frame's evidence is; where there is less, nothing is told."""
@@ -111,10 +114,11 @@ class DefocusMap:
 
     Notes
     -----
-    The logits of neighbouring tiles are averaged with their weights and a Gaussian window of one distance
-    between tiles (standard deviation), as the network averages those of a frame. A tile looks at more than
-    itself: what differs over less than the network's window is blurred. The standard deviation is scaled as
-    that of whole frames, which is too little for a cell that is not where most cells are.
+    A model that knows single cells (`parfocal.model.networks.CellReader`) tells each from the patch around
+    it. Others have the windows of FocusNetwork, 64 pixels wide, which blur what differs over less than that;
+    their standard deviation is scaled as that of whole frames, too little for a cell that is not where most
+    cells are. The logits of neighbouring tiles are averaged with their weights and a Gaussian window of half
+    their distance (standard deviation).
     """
 
     evidence: TileEvidence
@@ -178,16 +182,17 @@ class DefocusMap:
         return self.evidence.on_grid(self.y_um, self.x_um)
 
 
-def evidence_of(
+def evidence_of_windows(
     outputs: Mapping[str, NDArray[np.float32]],
     frame_shape: tuple[int, ...],
     *,
+    window_px: int,
     pixel_um: float,
     corner_um: Sequence[float],
     bins: BinSettings,
     spread_scale: float,
 ) -> TileEvidence:
-    """What a network says of the tiles of one frame.
+    """What a network says of the windows of one frame.
 
     Parameters
     ----------
@@ -195,6 +200,8 @@ def evidence_of(
         Of the network: ``tile_logits`` (1, bins, y, x) and ``tile_weights`` (1, 1, y, x).
     frame_shape : tuple of int
         Height and width of the frame that the network saw, in its pixels.
+    window_px : int
+        Side of a window of that network.
     pixel_um : float
         Side of such a pixel.
     corner_um : sequence of float
@@ -204,26 +211,43 @@ def evidence_of(
     """
     logits, weights = outputs["tile_logits"][0], outputs["tile_weights"][0, 0]
     y_um, x_um = (
-        corner + pixel_um * tile_centres_px(side_px, n_tiles)
-        for corner, side_px, n_tiles in zip(corner_um, frame_shape, weights.shape, strict=True)
+        corner + pixel_um * window_centres_px(side_px, window_px=window_px)
+        for corner, side_px in zip(corner_um, frame_shape, strict=True)
     )
     return TileEvidence(logits.astype(np.float64), weights.astype(np.float64), y_um, x_um, bins, spread_scale)
 
 
-def tile_centres_px(side_px: int, n_tiles: int) -> NDArray[np.float64]:
-    """Centres of the tiles along one side of a frame, shape (n_tiles,), in pixels from its edge.
+def evidence_of_places(
+    places: Places,
+    *,
+    pixel_um: float,
+    corner_um: Sequence[float],
+    bins: BinSettings,
+    spread_scale: float,
+) -> TileEvidence:
+    """What a `CellReader` says of the places of one frame; parameters as of `evidence_of_windows`."""
+    logits = places.logits[0].permute(2, 0, 1).double().numpy()
+    presence = torch.sigmoid(places.presence[0].double()).numpy()
+    y_um, x_um = (
+        corner + pixel_um * STRIDE_PX * np.arange(n, dtype=np.float64)
+        for corner, n in zip(corner_um, presence.shape, strict=True)
+    )
+    return TileEvidence(logits, presence / presence.sum(), y_um, x_um, bins, spread_scale)
+
+
+def window_centres_px(side_px: int, *, window_px: int) -> NDArray[np.float64]:
+    """Centres of the windows along one side of a frame, shape (windows,), in pixels from its edge.
 
     Parameters
     ----------
     side_px : int
-    n_tiles : int
-        Windows that FocusNetwork looks at along that side: as wide as leaves one at each whole tile.
+    window_px : int
+        Side of a window of FocusNetwork.
 
     Examples
     --------
-    >>> tile_centres_px(120, 4)
-    array([32., 48., 64., 80.])
+    >>> window_centres_px(136, window_px=64)
+    array([32., 64., 96.])
     """
-    window_px = TILE_PX * (side_px // TILE_PX - n_tiles + 1)
-    centres_px: NDArray[np.float64] = TILE_PX * np.arange(n_tiles, dtype=np.float64) + window_px / 2
-    return centres_px
+    starts, window = window_starts(side_px // TILE_PX, window_px=window_px)
+    return TILE_PX * (np.array(starts, np.float64) + window / 2)

@@ -17,12 +17,12 @@ from parfocal.errors import ModelError
 from parfocal.estimate import FocusEstimate
 from parfocal.model.backends import Backend, InferenceSettings, open_backend
 from parfocal.model.bins import BinSettings
-from parfocal.model.defocus_map import DefocusMap, evidence_of
+from parfocal.model.defocus_map import DefocusMap, TileEvidence, evidence_of_places, evidence_of_windows
 from parfocal.model.familiarity import Evidence, Familiarity, numbers_of
 from parfocal.model.intervals import Intervals
 from parfocal.model.layers import layers_of, softmax, tile_mixture
 from parfocal.model.model_file import ModelHeader, load_model
-from parfocal.model.networks import Network, build_network
+from parfocal.model.networks import FocusNetwork, Network, build_network
 from parfocal.model.shipped import find_model
 from parfocal.model.working_frame import SAME_PIXEL, field_of, working_frame
 
@@ -78,10 +78,10 @@ class FocusEstimator:
         self._fingerprint = fingerprint
         self._rescale = rescale
         self._field_um = field_um
-        network, self._familiarity, self._intervals = _learned(header, arrays)
+        self._network, self._familiarity, self._intervals = _learned(header, arrays)
         pixel_um = header.camera_pixel_size_um
         self._backend = open_backend(
-            network,
+            self._network,
             header.network,
             inference or InferenceSettings(),
             calibration_frames=[self._prepare(f, pixel_size_um=pixel_um)[1] for f in calibration_frames],
@@ -197,24 +197,41 @@ class FocusEstimator:
             As `estimate`, or if the network does not say where in the frame it looked.
         """
         field, frame = self._prepare(frame_yx, pixel_size_um=pixel_size_um)
+        scale = self._scale(pixel_size_um)
+        sides = zip(frame_yx.shape, field.shape, strict=True)
+        pixel_um = pixel_size_um * (scale if scale > 1 + SAME_PIXEL else 1.0)
+        corner_um = [pixel_size_um * ((whole - part) // 2) for whole, part in sides]
+        return DefocusMap(self._evidence_in(frame, pixel_um=pixel_um, corner_um=corner_um))
+
+    def _evidence_in(
+        self, frame: NDArray[np.float32], *, pixel_um: float, corner_um: Sequence[float]
+    ) -> TileEvidence:
+        reader = getattr(self._network, "reader", None)
+        if isinstance(self._network, FocusNetwork) and reader is not None:
+            with torch.inference_mode():
+                places = self._network.places(torch.from_numpy(frame))
+            return evidence_of_places(
+                places,
+                pixel_um=pixel_um,
+                corner_um=corner_um,
+                bins=self.header.in_answers(reader.bins),
+                spread_scale=float(reader.spread_scale),
+            )
         outputs = self._backend.run(frame[None, None])
         if "tile_logits" not in outputs:
             raise ModelError(
-                f"Expected a network that looks at a frame tile by tile, such as focus; this model's is "
+                f"Expected a network that looks at a frame window by window, such as focus; this model's is "
                 f"{self.header.network.architecture}, which gives one answer for all of it. Train again "
                 "with the default recipe."
             )
-        scale = self._scale(pixel_size_um)
-        sides = zip(frame_yx.shape, field.shape, strict=True)
-        return DefocusMap(
-            evidence_of(
-                outputs,
-                frame.shape,
-                pixel_um=pixel_size_um * (scale if scale > 1 + SAME_PIXEL else 1.0),
-                corner_um=[pixel_size_um * ((whole - part) // 2) for whole, part in sides],
-                bins=self.header.answer_bins,
-                spread_scale=self.header.spread_scale,
-            )
+        return evidence_of_windows(
+            outputs,
+            frame.shape,
+            window_px=self.header.network.window_px,
+            pixel_um=pixel_um,
+            corner_um=corner_um,
+            bins=self.header.answer_bins,
+            spread_scale=self.header.spread_scale,
         )
 
     def _familiar(

@@ -15,7 +15,7 @@ from parfocal.data.dataset import Dataset, DatasetSettings
 from parfocal.errors import InputError
 from parfocal.model.bins import BinSettings
 from parfocal.model.model_file import ModelHeader, load_model
-from parfocal.model.networks import FocusNetwork
+from parfocal.model.networks import FocusNetwork, NetworkSettings
 from parfocal.model.recipe import Recipe, working_pixel_um
 from parfocal.model.shipped import BRIGHT_FIELD, find_model, shipped_models
 
@@ -43,6 +43,11 @@ def starting_model(dataset: Dataset) -> Path | None:
     return path if 1 / ALIKE < ours / _pixel_in_wavelengths(header) < ALIKE else None
 
 
+def network_of(start: Path | None) -> NetworkSettings | None:
+    """The network of a model to start from, if there is one."""
+    return None if start is None else load_model(start)[0].network
+
+
 def _pixel_in_wavelengths(header: ModelHeader) -> float:
     objective, wavelength_um = header.objective or {}, header.wavelength_um or math.nan
     return header.working_pixel_size_um * float(objective["numerical_aperture"]) / wavelength_um
@@ -65,7 +70,7 @@ def inherit(network: nn.Module, init: Path, *, recipe: Recipe, settings: Dataset
     Raises
     ------
     InputError
-        If the model is of another architecture.
+        If the model is of another architecture, or does not know single cells as the recipe wants.
     ModelError
         If the file cannot be read.
 
@@ -80,11 +85,14 @@ def inherit(network: nn.Module, init: Path, *, recipe: Recipe, settings: Dataset
     }
     own = network.state_dict()
     if isinstance(network, FocusNetwork) and header.network.architecture == "focus":
-        alike_um = recipe.bins.centres_um / stretch(header, recipe=recipe, settings=settings)
-        weights |= _head_for(weights, header.bins, alike_um)
+        longer = stretch(header, recipe=recipe, settings=settings)
+        weights |= _head_for(weights, header.bins, recipe.bins.centres_um / longer)
+        weights |= {k: longer * v for k, v in weights.items() if k == "reader.bins_um"}
     fitting = {k: v for k, v in weights.items() if k in own and own[k].shape == v.shape}
     if not any(k.startswith(("of_window", "features", "conv")) for k in fitting):
         raise InputError(f"{init}: is a model of another architecture; its weights do not fit this recipe.")
+    if any(k.startswith("reader.") and k not in fitting for k in own):
+        raise InputError(f"{init}: does not know single cells, as this recipe wants. Set its cell_bins to 0.")
     network.load_state_dict({**own, **fitting})
 
 

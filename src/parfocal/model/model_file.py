@@ -85,7 +85,11 @@ class ModelHeader(Settings):
     @property
     def answer_bins(self) -> BinSettings:
         """The same bins in um of the microscope that the model was calibrated to."""
-        return self.bins if self.microscope is None else self.microscope.of_bins(self.bins)
+        return self.in_answers(self.bins)
+
+    def in_answers(self, bins: BinSettings) -> BinSettings:
+        """Bins of the network in um of the microscope that the model was calibrated to."""
+        return bins if self.microscope is None else self.microscope.of_bins(bins)
 
     @property
     def answer_range_um(self) -> tuple[float, float]:

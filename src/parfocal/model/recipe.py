@@ -12,6 +12,7 @@ import parfocal
 from parfocal.data.sampling import SamplingSettings
 from parfocal.errors import SettingsError
 from parfocal.model.bins import BinSettings, bins_for_range
+from parfocal.model.cell_patches import CellSettings
 from parfocal.model.described import LookSettings
 from parfocal.model.networks import NetworkSettings, Size, focus_network
 from parfocal.settings import Settings
@@ -53,8 +54,10 @@ class TrainingSettings(Settings):
 
 
 class Recipe(Settings):
-    """Sampling, bins, network and training together; `looks` belong to the network ``focus`` alone.
+    """Sampling, bins, network and training; `looks` and `cells` belong to the network ``focus`` alone.
 
+    With `cells` it first learns the heights of single cells, from stacks of a simulation; else it keeps what
+    it knows of them.
     `answer` is what the model says of a distribution over bins: its ``expectation``, or the centre of its
     ``most_probable`` bin as in the 2018 paper.
     """
@@ -63,6 +66,7 @@ class Recipe(Settings):
     answer: Literal["expectation", "most_probable"] = "expectation"
     sampling: SamplingSettings = SamplingSettings()
     looks: LookSettings = LookSettings()
+    cells: CellSettings | None = None
     bins: BinSettings = BinSettings()
     network: NetworkSettings = NetworkSettings()
     training: TrainingSettings = TrainingSettings()
@@ -94,7 +98,7 @@ def working_pixel_um(stacks: Iterable[ZStack]) -> float:
 
 
 def default_recipe(
-    stacks: Sequence[tuple[ZStack, float]], *, size: Size = "default", inherits: bool = False
+    stacks: Sequence[tuple[ZStack, float]], *, size: Size = "default", inherits: NetworkSettings | None = None
 ) -> Recipe:
     """The best recipe known for some stacks: crop, working pixel and bins follow from the data.
 
@@ -103,8 +107,8 @@ def default_recipe(
     stacks : sequence of (ZStack, focus_z_um)
     size : str
         Of the network: ``tiny``, ``default`` or ``large``.
-    inherits : bool
-        Whether the network starts from the weights of a model that knows other microscopes. Below
+    inherits : NetworkSettings, optional
+        The network of a model that knows other microscopes, where training starts from its weights. Below
         `FEW_STACKS` it then takes a few small steps: more would unlearn what few stacks do not show.
 
     Notes
@@ -122,7 +126,7 @@ def default_recipe(
         smallest_crop_um=min(side_um, SMALLEST_CROP_PX * working_um),
         pixel_size_um=working_um,
     )
-    steps, learning_rate = (600, 1e-4) if inherits and len(stacks) < FEW_STACKS else (6000, 4e-3)
+    steps, learning_rate = (600, 1e-4) if inherits is not None and len(stacks) < FEW_STACKS else (6000, 4e-3)
     training = TrainingSettings(
         steps=steps,
         batch_size=64,
@@ -130,7 +134,7 @@ def default_recipe(
         label_sigma_um=0.8 * bins.width_um,
         validate_every=min(steps // 6, 500),
     )
-    return Recipe(sampling=sampling, bins=bins, network=focus_network(size), training=training)
+    return Recipe(sampling=sampling, bins=bins, network=inherits or focus_network(size), training=training)
 
 
 def _recipe_folders() -> list[Path]:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from parfocal.data.dataset import Dataset
 from parfocal.errors import SettingsError
 from parfocal.model.calibration import Calibration, LabelledStack, calibrate, predict_stacks
+from parfocal.model.cell_training import learn_cells
 from parfocal.model.checkpoint import load_checkpoint, save_checkpoint
 from parfocal.model.inherited import inherit
 from parfocal.model.interruption import interrupts_held
@@ -138,7 +139,7 @@ def _train_here(
     job = prepare(dataset, out=out, recipe=recipe, devices=devices, nodes=nodes, memory_gib=memory_gib)
     device = job.fabric.device
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        run = _start(job, init=None if resume else init)
+        run = _start(job, init=init, resume=resume, watch=watch)
         if resume:
             _take_up(run, job)
         elif job.is_first:
@@ -163,25 +164,51 @@ def _set_aside(checkpoint: Path) -> None:
         checkpoint.replace(checkpoint.with_name(f"{checkpoint.stem}.before{checkpoint.suffix}"))
 
 
-def _start(job: TrainingJob, *, init: Path | None) -> TrainingRun:
+def _start(
+    job: TrainingJob, *, init: Path | None, resume: bool, watch: Callable[[TrainingProgress], None] | None
+) -> TrainingRun:
     torch.manual_seed(job.recipe.training.seed)
     network = build_network(job.recipe.network, n_bins=job.recipe.bins.count)
-    if init is not None:
-        inherit(network, init, recipe=job.recipe, settings=job.dataset.settings)
-    elif isinstance(network, FocusNetwork):
-        looks = job.recipe.looks
-        steps = range(0, looks.new_every * looks.count, looks.new_every)
-        network.scale_to(job.sampler.batch(step, size=SCALED_TO)[0] for step in steps)
+    if not resume:
+        _make_ready(network, job, init=init, watch=watch)
     optimiser = _optimiser(network, job.recipe.training)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     placed, placed_optimiser = job.fabric.setup(network, optimiser)
     return TrainingRun(network, placed, placed_optimiser)
 
 
+def _make_ready(
+    network: nn.Module,
+    job: TrainingJob,
+    *,
+    init: Path | None,
+    watch: Callable[[TrainingProgress], None] | None,
+) -> None:
+    """What a network knows before the first step: all that another one knew, or what is in front of it."""
+    if init is not None:
+        inherit(network, init, recipe=job.recipe, settings=job.dataset.settings)
+    elif isinstance(network, FocusNetwork):
+        looks = job.recipe.looks
+        steps = range(0, looks.new_every * looks.count, looks.new_every)
+        network.scale_to(job.sampler.batch(step, size=SCALED_TO)[0] for step in steps)
+        if network.reader:
+            training, validation = ([stack for stack, _ in part] for part in (job.training, job.validation))
+            learn_cells(
+                network.reader,
+                job.dataset,
+                training,
+                validation,
+                recipe=job.recipe,
+                bands=network.bands,
+                fabric=job.fabric,
+                watch=watch,
+            )
+
+
 def _optimiser(network: nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:
     kind = torch.optim.AdamW if settings.optimiser == "adamw" else torch.optim.Adam
     return kind(
-        network.parameters(),
+        [weights for weights in network.parameters() if weights.requires_grad],
         lr=settings.learning_rate,
         betas=settings.betas,
         weight_decay=settings.weight_decay,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import nn
 
 from parfocal.model.networks.bands import Bands, Look
+from parfocal.model.networks.cell_reader import CellReader
 from parfocal.model.networks.focus import FocusNetwork
 from parfocal.model.networks.mobilenet import MobileNetV3
 from parfocal.model.networks.network_settings import NetworkSettings, Size, focus_network
@@ -15,6 +16,7 @@ from parfocal.model.networks.wei2018 import Wei2018Network
 
 __all__ = [
     "Bands",
+    "CellReader",
     "FocusNetwork",
     "Look",
     "MobileNetV3",
@@ -44,6 +46,7 @@ def build_network(settings: NetworkSettings, *, n_bins: int) -> Network:
                 per_octave=settings.per_octave,
                 window_px=settings.window_px,
                 width=settings.width,
+                cell_bins=settings.cell_bins,
             )
         case "wei2018":
             network = Wei2018Network(n_bins=n_bins, input_px=settings.input_px)

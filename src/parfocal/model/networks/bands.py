@@ -179,6 +179,12 @@ def numbers_of(moments: Tensor, bands: Bands) -> Tensor:
     )
 
 
+def frame_numbers(frame_yx: Tensor, bands: Bands) -> Tensor:
+    """The numbers of a frame as a whole, shape (bands.n_channels,)."""
+    moments = moments_of(frame_yx, bands).mean((-2, -1))
+    return numbers_of(moments[None, :, None, None], bands)[0, :, 0, 0]
+
+
 def _moments_of_octave(signed: Tensor, finer: Tensor | None) -> tuple[tuple[Tensor, ...], Tensor]:
     """Moments of the bands of one octave, groups of shape (tiles, n), and the amplitudes of all bands so far.
 

@@ -7,14 +7,23 @@ from functools import lru_cache
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from parfocal.model.networks.bands import AS_IT_IS, TILE_PX, Bands, Look, moments_of, numbers_of
+from parfocal.model.networks.bands import (
+    AS_IT_IS,
+    TILE_PX,
+    Bands,
+    Look,
+    frame_numbers,
+    moments_of,
+    numbers_of,
+)
+from parfocal.model.networks.cell_reader import STRIDE_PX as PLACES_APART_PX
+from parfocal.model.networks.cell_reader import CellReader, Places, contrast_of
 
 FARTHEST_SD = 6.0
 """Numbers further from their mean than this count as this far."""
 STRIDE_PX = 2 * TILE_PX
-"""Windows are that far apart."""
+"""Windows are that far apart, or a tile more where a side is no multiple of it."""
 _LEAST_SD = 1e-3
 
 
@@ -34,7 +43,7 @@ def describe(frame_yx: Tensor, bands: Bands, *, window_px: int, look: Look = AS_
     Returns
     -------
     Tensor, shape (1 + windows, bands.n_channels)
-        Numbers of the frame, then of its windows, one every 32 pixels.
+        Numbers of the frame, then of its windows, one about every 32 pixels.
     """
     moments = moments_of(frame_yx.float(), bands, look=look)[None]
     of_frame, of_windows = _numbers(moments, bands, window_px=window_px)
@@ -54,6 +63,8 @@ class FocusNetwork(nn.Module):
         Side of a window; a smaller frame is one window.
     width : int
         Of the two hidden layers.
+    cell_bins : int
+        Bins of its `CellReader`; without one if 0.
 
     Notes
     -----
@@ -66,7 +77,14 @@ class FocusNetwork(nn.Module):
     numbers_sd: Tensor
 
     def __init__(
-        self, *, n_bins: int, octaves: int = 5, per_octave: int = 3, window_px: int = 64, width: int = 256
+        self,
+        *,
+        n_bins: int,
+        octaves: int = 5,
+        per_octave: int = 3,
+        window_px: int = 64,
+        width: int = 256,
+        cell_bins: int = 0,
     ) -> None:
         super().__init__()
         self.bands = Bands(octaves, per_octave)
@@ -79,6 +97,9 @@ class FocusNetwork(nn.Module):
         self.dropout = nn.Dropout(0.1)
         self.hidden = nn.Linear(width, width)
         self.head = nn.Linear(width, n_bins + 1)
+        self.reader = CellReader(n_bins=cell_bins, n_numbers=n_numbers) if cell_bins else None
+        if self.reader:
+            self.reader.requires_grad_(False)  # it learns before, and otherwise
 
     def scale_to(self, descriptions: Iterable[Tensor]) -> None:
         """Takes the mean and standard deviation of each number from descriptions (N, 1 + windows, n)."""
@@ -115,6 +136,14 @@ class FocusNetwork(nn.Module):
             "features": (features.float() * weights[..., None]).sum(dim=(1, 2)),
         }
 
+    def places(self, frame_yx: Tensor) -> Places:
+        """What its `CellReader`, which it must have, says of the places of a frame (Y, X)."""
+        assert self.reader
+        numbers = frame_numbers(frame_yx, self.bands)
+        places: Places = self.reader(contrast_of(frame_yx[None]), numbers[None])
+        inside = tuple(slice((side - 1) // PLACES_APART_PX + 1) for side in frame_yx.shape)
+        return Places(places.logits[:, *inside], places.presence[:, *inside])
+
     def forward(self, frames: Tensor) -> Tensor:
         """Logits (N, bins) of frames, see `outputs`."""
         return self.outputs(frames)["logits"]
@@ -143,17 +172,30 @@ class FocusNetwork(nn.Module):
 
 def _numbers(moments: Tensor, bands: Bands, *, window_px: int) -> tuple[Tensor, Tensor]:
     """Numbers (N, n) of frames and (N, y, x, n) of their windows, from moments of tiles (N, n, y, x)."""
-    strides = functional.avg_pool2d(moments, STRIDE_PX // TILE_PX)
-    window = window_px // STRIDE_PX
-    down, across = (_windows(side, min(window, side), moments.device) for side in strides.shape[-2:])
-    of_windows = numbers_of(down @ strides @ across.T, bands)
-    of_frames = numbers_of(strides.mean((-2, -1), keepdim=True), bands)
+    down, across = (_windows(side, window_px, moments.device) for side in moments.shape[-2:])
+    of_windows = numbers_of(down @ moments @ across.T, bands)
+    of_frames = numbers_of(moments.mean((-2, -1), keepdim=True), bands)
     return of_frames[:, :, 0, 0], of_windows.permute(0, 2, 3, 1)
 
 
+def window_starts(n_tiles: int, *, window_px: int) -> tuple[list[int], int]:
+    """First tiles of the windows along one side, and how many tiles each has.
+
+    Examples
+    --------
+    >>> window_starts(8, window_px=64), window_starts(9, window_px=64)
+    (([0, 2, 4], 4), ([0, 2, 5], 4))
+    """
+    window = min(window_px // TILE_PX, n_tiles)
+    free = n_tiles - window
+    n_windows = free // (STRIDE_PX // TILE_PX) + 1
+    return [k * free // max(n_windows - 1, 1) for k in range(n_windows)], window
+
+
 @lru_cache(maxsize=32)
-def _windows(n_tiles: int, window_tiles: int, device: torch.device) -> Tensor:
+def _windows(n_tiles: int, window_px: int, device: torch.device) -> Tensor:
     """Weights of each tile in the mean of each window along one side; a product is faster than pooling."""
-    first = torch.arange(n_tiles - window_tiles + 1, device=device)[:, None]
+    starts, window = window_starts(n_tiles, window_px=window_px)
+    first = torch.tensor(starts, device=device)[:, None]
     tile = torch.arange(n_tiles, device=device)
-    return ((first <= tile) & (tile < first + window_tiles)).float() / window_tiles
+    return ((first <= tile) & (tile < first + window)).float() / window

@@ -27,6 +27,7 @@ class NetworkSettings(Settings):
     per_octave: Annotated[int, Field(ge=1, le=6)] = 3
     window_px: Annotated[int, Field(ge=64, multiple_of=32)] = 64
     width: Annotated[int, Field(ge=8)] = 256
+    cell_bins: Annotated[int, Field(ge=0)] = 0
 
     @property
     def takes_any_size(self) -> bool:
