@@ -13,7 +13,7 @@ from pydantic import Field
 from torch import Tensor
 
 from parfocal.data.sampling import FrameSampler, SamplingSettings
-from parfocal.model.networks import Bands, Look, NetworkSettings
+from parfocal.model.networks import Bands, CellReader, Look, NetworkSettings
 from parfocal.model.networks.focus import STRIDE_PX, describe
 from parfocal.settings import Settings
 from parfocal.zstack import ZStack
@@ -63,6 +63,11 @@ class DescriptionSampler:
         Light of one angle goes as far aside per um of the stage as in the immersion.
     seed : int
 
+    Attributes
+    ----------
+    reader : CellReader or None
+        Of the network, to be set before the first batch.
+
     Notes
     -----
     A description is made when it is first drawn and kept in 16-bit floats, 30 kB each. Looks are taken up one
@@ -86,6 +91,7 @@ class DescriptionSampler:
         self._blur_px_per_um = looks.condenser_na / immersion_index / settings.pixel_size_um
         self._seed = seed
         self._kept: dict[int, tuple[Tensor, float]] = {}
+        self.reader: CellReader | None = None
 
     @property
     def sides_px(self) -> tuple[int, int]:
@@ -114,8 +120,8 @@ class DescriptionSampler:
         drawn = generator.integers(self._frames.n_planes, size=size)
         described, defocus_um = zip(*(self._described(int(plane), look) for plane in drawn), strict=True)
         batch = torch.stack(described).float()
-        n_bands = self._bands.count
-        batch[:, :, -n_bands:] += self._contrasts(size, generator)[:, None, None]
+        end = self._bands.n_channels
+        batch[:, :, end - self._bands.count : end] += self._contrasts(size, generator)[:, None, None]
         return batch, torch.tensor(defocus_um, dtype=torch.float32)
 
     def _contrasts(self, size: int, generator: np.random.Generator) -> Tensor:
@@ -141,7 +147,11 @@ class DescriptionSampler:
             crop = crop + crop.mean() * generator.uniform(0, self._looks.noise) * grain
         blur_px = abs(defocus_um) * self._blur_px_per_um
         description = describe(
-            crop, self._bands, window_px=self._window_px, look=Look(magnification, condenser, blur_px)
+            crop,
+            self._bands,
+            window_px=self._window_px,
+            look=Look(magnification, condenser, blur_px),
+            reader=self.reader,
         )
         return description.half(), defocus_um * magnification**2
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, Literal
@@ -19,6 +19,7 @@ from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvir
 from lightning_fabric.strategies.ddp import DDPStrategy
 
 from parfocal.errors import SettingsError
+from parfocal.model.networks.precision import has_fast_bf16
 
 Precision = Literal["auto", "bf16-mixed", "32-true"]
 
@@ -103,17 +104,6 @@ def is_leader() -> bool:
 def use_threads(n: int) -> None:
     """Lets this process compute on `n` threads; worth it only on a machine that is otherwise idle."""
     torch.set_num_threads(n)
-
-
-def has_fast_bf16() -> bool:
-    """Whether this machine multiplies bfloat16 faster than float32."""
-    if torch.cuda.is_available():
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    tell: Callable[[], Mapping[str, Any]] = getattr(
-        torch.cpu, "get_capabilities", dict
-    )  # older torch has none
-    capabilities = tell()
-    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterable
 from contextlib import closing, nullcontext
+from copy import deepcopy
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -20,6 +21,7 @@ from parfocal.errors import SettingsError
 from parfocal.model.calibration import Calibration, LabelledStack, calibrate, predict_stacks
 from parfocal.model.cell_training import learn_cells
 from parfocal.model.checkpoint import load_checkpoint, save_checkpoint
+from parfocal.model.described import DescriptionSampler
 from parfocal.model.inherited import inherit
 from parfocal.model.interruption import interrupts_held
 from parfocal.model.loss import focus_loss, learning_rate
@@ -142,6 +144,7 @@ def _train_here(
         run = _start(job, init=init, resume=resume, watch=watch)
         if resume:
             _take_up(run, job)
+            _lend_reader(run.network, job)
         elif job.is_first:
             _set_aside(job.checkpoint)
         _learn(run, job, watch=watch, clock=clock)
@@ -187,10 +190,8 @@ def _make_ready(
     """What a network knows before the first step: all that another one knew, or what is in front of it."""
     if init is not None:
         inherit(network, init, recipe=job.recipe, settings=job.dataset.settings)
+        _lend_reader(network, job)
     elif isinstance(network, FocusNetwork):
-        looks = job.recipe.looks
-        steps = range(0, looks.new_every * looks.count, looks.new_every)
-        network.scale_to(job.sampler.batch(step, size=SCALED_TO)[0] for step in steps)
         if network.reader:
             training, validation = ([stack for stack, _ in part] for part in (job.training, job.validation))
             learn_cells(
@@ -203,6 +204,16 @@ def _make_ready(
                 fabric=job.fabric,
                 watch=watch,
             )
+        _lend_reader(network, job)
+        looks = job.recipe.looks
+        steps = range(0, looks.new_every * looks.count, looks.new_every)
+        network.scale_to(job.sampler.batch(step, size=SCALED_TO)[0] for step in steps)
+
+
+def _lend_reader(network: nn.Module, job: TrainingJob) -> None:
+    """Descriptions hold what the reader says; a copy of it, as the network may move to another device."""
+    if isinstance(network, FocusNetwork) and network.reader and isinstance(job.sampler, DescriptionSampler):
+        job.sampler.reader = deepcopy(network.reader).cpu().eval()
 
 
 def _optimiser(network: nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:

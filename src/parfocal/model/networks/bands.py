@@ -15,6 +15,7 @@ from functools import cached_property, lru_cache
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 TOP_CYCLES_PER_PX = 0.384
 """Centre of the finest band; that of 1.6 cycles per um in pixels of 0.24 um."""
@@ -177,6 +178,24 @@ def numbers_of(moments: Tensor, bands: Bands) -> Tensor:
         ],
         dim=1,
     )
+
+
+def looked_at(frame_yx: Tensor, look: Look) -> Tensor:
+    """The frame (Y, X) itself as it would have looked; where it shrinks, its edges are mirrored."""
+    if look.condenser != 1 and look.blur_px > 0:
+        ratio = _condenser_ratio(_frequencies(*frame_yx.shape, frame_yx.device), look)
+        frame_yx = torch.fft.irfft2(torch.fft.rfft2(frame_yx) * ratio, s=tuple(frame_yx.shape))
+    if look.magnification == 1:
+        return frame_yx
+    y, x = (
+        (torch.arange(side, device=frame_yx.device) + 0.5 - side / 2) / look.magnification * 2 / side
+        for side in frame_yx.shape
+    )
+    at = torch.stack([x.expand(len(y), -1), y[:, None].expand(-1, len(x))], dim=-1)[None]
+    looked: Tensor = functional.grid_sample(
+        frame_yx[None, None], at, mode="bicubic", padding_mode="reflection", align_corners=False
+    )
+    return looked[0, 0]
 
 
 def frame_numbers(frame_yx: Tensor, bands: Bands) -> Tensor:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from parfocal.model.bins import BinSettings
+from parfocal.model.networks.bands import TILE_PX
 
 PATCH_PX = 72
 """Side of what is seen of each place."""
@@ -19,6 +20,8 @@ _CHANNELS = (24, 48, 64, 96)
 _FARTHEST_SD = 6.0
 _FARTHEST_CONTRAST = 8.0
 _LEAST_SD = 1e-3
+_LEAST_VARIANCE = 0.2
+"""Of the defocus of one place, in bins."""
 _TINY = 1e-6
 
 
@@ -83,6 +86,7 @@ class CellReader(nn.Module):
         self.dropout = nn.Dropout(0.1)
         self.hidden = nn.Linear(width, width)
         self.head = nn.Linear(width, n_bins + 1)
+        self.n_told = width + 3
 
     @property
     def n_bins(self) -> int:
@@ -110,44 +114,105 @@ class CellReader(nn.Module):
         numbers : Tensor, shape (N, n_numbers)
             That describe each frame as a whole.
         """
+        return self._told(self._features(contrast, numbers, step=1))
+
+    def tiles(self, frame_yx: Tensor, numbers: Tensor) -> Tensor:
+        """What lies in each tile of a frame, to be averaged over windows; see `cells_told`.
+
+        Parameters
+        ----------
+        frame_yx : Tensor, shape (Y, X)
+            Grey values.
+        numbers : Tensor, shape (n_numbers,)
+            That describe the frame as a whole.
+
+        Returns
+        -------
+        Tensor, shape (width + 3, Y // 16, X // 16)
+            Features times presence, presence, certainty, and certainty times the defocus of the bins.
+        """
+        contrast = contrast_of(frame_yx[None], margin_px=PATCH_PX // 2 - STRIDE_PX)
+        features = self._features(contrast, numbers[None], step=2)
+        logits, presence = self._told(features)
+        n_bins = logits.shape[-1]
+        bins = torch.arange(n_bins, device=logits.device) - 0.5 * (n_bins - 1)
+        shares, there = torch.softmax(logits, dim=-1), torch.sigmoid(presence)
+        mean = shares @ bins
+        certainty = there / (shares @ bins.square() - mean.square()).clamp_min(_LEAST_VARIANCE)
+        of_places = torch.stack([there, certainty, certainty * mean], dim=-1)
+        tiles = torch.cat([features.float() * there[..., None], of_places], dim=-1)[0].permute(2, 0, 1)
+        return tiles[:, : frame_yx.shape[0] // TILE_PX, : frame_yx.shape[1] // TILE_PX]
+
+    def _features(self, contrast: Tensor, numbers: Tensor, *, step: int) -> Tensor:
+        """Of each `step`-th place, shape (N, y, x, width)."""
         scaled = ((numbers - self.numbers_mean) / self.numbers_sd).clamp(-_FARTHEST_SD, _FARTHEST_SD)
         limited = contrast.clamp(-_FARTHEST_CONTRAST, _FARTHEST_CONTRAST)
-        seen = _pooled(self.convolutions(limited)).permute(0, 2, 3, 1)
+        seen = _pooled(self.convolutions(limited), step=step).permute(0, 2, 3, 1)
         first = torch.relu(self.of_place(seen) + self.of_frame(scaled)[:, None, None])
-        out = self.head(torch.relu(self.hidden(self.dropout(first)))).float()
+        features: Tensor = torch.relu(self.hidden(self.dropout(first)))
+        return features
+
+    def _told(self, features: Tensor) -> Places:
+        out = self.head(features).float()
         return Places(out[..., :-1], out[..., -1])
 
 
-def contrast_of(frames: Tensor) -> Tensor:
-    """Contrast of frames in their own standard deviation, with a margin of half a patch.
+def cells_told(tiles: Tensor) -> Tensor:
+    """What the tiles of a window say together.
+
+    Parameters
+    ----------
+    tiles : Tensor, shape (N, width + 3, y, x)
+        Means over windows of what `CellReader.tiles` gave.
+
+    Returns
+    -------
+    Tensor, shape (N, width + 3, y, x)
+        Mean features of what is there; how much is there; defocus of its cells, in bins; how certain.
+    """
+    features, presence, certainty, moment = torch.split(tiles, [tiles.shape[1] - 3, 1, 1, 1], dim=1)
+    return torch.cat(
+        [
+            features / (presence + _LEAST_SD),
+            (presence + _LEAST_SD).log(),
+            moment / (certainty + _TINY),
+            (certainty + _LEAST_SD).log(),
+        ],
+        dim=1,
+    )
+
+
+def contrast_of(frames: Tensor, *, margin_px: int = PATCH_PX // 2) -> Tensor:
+    """Contrast of frames in their own standard deviation, with a mirrored margin.
 
     Parameters
     ----------
     frames : Tensor, shape (N, Y, X)
         Grey values.
+    margin_px : int
+        With that of half a patch the first place is the corner of the frame.
 
     Returns
     -------
-    Tensor, shape (N, 1, Y + `PATCH_PX`, X + `PATCH_PX`)
+    Tensor, shape (N, 1, Y + 2 `margin_px`, X + 2 `margin_px`)
     """
     sd, mean = torch.std_mean(frames.float(), dim=(1, 2), keepdim=True)
     contrast = (frames - mean) / sd.clamp_min(_TINY)
-    is_large = min(frames.shape[1:]) > PATCH_PX // 2
-    return functional.pad(contrast[:, None], [PATCH_PX // 2] * 4, mode="reflect" if is_large else "replicate")
+    is_large = min(frames.shape[1:]) > margin_px
+    return functional.pad(contrast[:, None], [margin_px] * 4, mode="reflect" if is_large else "replicate")
 
 
-def _pooled(seen: Tensor) -> Tensor:
-    """Features (N, c, y, x) about each place at three scales, shape (N, 5 c, y - 5, x - 5)."""
+def _pooled(seen: Tensor, *, step: int) -> Tensor:
+    """Features (N, c, y, x) about each `step`-th place at three scales, shape (N, 5 c, y', x')."""
     near = seen[:, :, 1:-1, 1:-1]
-    around = functional.avg_pool2d(seen, 6, 1)
-    strength = (functional.avg_pool2d(seen.float().square(), 6, 1) + _TINY).sqrt()
+    power = functional.avg_pool2d(seen.float().square(), 6, step)
     return torch.cat(
         [
-            functional.avg_pool2d(near[:, :, 1:-1, 1:-1], 2, 1),
-            functional.avg_pool2d(near, 4, 1),
-            around,
-            functional.max_pool2d(near, 4, 1),
-            strength.to(seen.dtype),
+            functional.avg_pool2d(near[:, :, 1:-1, 1:-1], 2, step),
+            functional.avg_pool2d(near, 4, step),
+            functional.avg_pool2d(seen, 6, step),
+            functional.max_pool2d(near, 4, step),
+            (power + _TINY).sqrt().to(seen.dtype),
         ],
         dim=1,
     )

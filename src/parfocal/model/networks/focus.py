@@ -14,11 +14,13 @@ from parfocal.model.networks.bands import (
     Bands,
     Look,
     frame_numbers,
+    looked_at,
     moments_of,
     numbers_of,
 )
 from parfocal.model.networks.cell_reader import STRIDE_PX as PLACES_APART_PX
-from parfocal.model.networks.cell_reader import CellReader, Places, contrast_of
+from parfocal.model.networks.cell_reader import CellReader, Places, cells_told, contrast_of
+from parfocal.model.networks.precision import has_fast_bf16
 
 FARTHEST_SD = 6.0
 """Numbers further from their mean than this count as this far."""
@@ -27,7 +29,9 @@ STRIDE_PX = 2 * TILE_PX
 _LEAST_SD = 1e-3
 
 
-def describe(frame_yx: Tensor, bands: Bands, *, window_px: int, look: Look = AS_IT_IS) -> Tensor:
+def describe(
+    frame_yx: Tensor, bands: Bands, *, window_px: int, look: Look = AS_IT_IS, reader: CellReader | None = None
+) -> Tensor:
     """All that a `FocusNetwork` learns from in a frame; nearly all of its time is spent here.
 
     Parameters
@@ -39,14 +43,17 @@ def describe(frame_yx: Tensor, bands: Bands, *, window_px: int, look: Look = AS_
         Of the network, as the bands are.
     look : Look
         Of another magnification or condenser.
+    reader : CellReader, optional
+        Of the network.
 
     Returns
     -------
-    Tensor, shape (1 + windows, bands.n_channels)
-        Numbers of the frame, then of its windows, one about every 32 pixels.
+    Tensor, shape (1 + windows, n)
+        Numbers of the frame, then of its windows, one about every 32 pixels: `bands.n_channels` of the bands,
+        then those of the reader.
     """
-    moments = moments_of(frame_yx.float(), bands, look=look)[None]
-    of_frame, of_windows = _numbers(moments, bands, window_px=window_px)
+    tiles = _tiles(frame_yx.float(), bands, look=look, reader=reader)[None]
+    of_frame, of_windows = _numbers(tiles, bands, window_px=window_px)
     return torch.cat([of_frame[:, None], of_windows.flatten(1, 2)], dim=1)[0]
 
 
@@ -70,7 +77,8 @@ class FocusNetwork(nn.Module):
     -----
     Each window gives logits over the bins and a weight; the frame's logits are the weighted mean of its
     windows'. A window without cells learns a small weight. Beside its own numbers each window is shown those
-    of the whole frame. Numbers are scaled to what they were in the training frames, see `scale_to`.
+    of the whole frame; with a `CellReader` also what that reads in both. Numbers are scaled to what they were
+    in the training frames, see `scale_to`.
     """
 
     numbers_mean: Tensor
@@ -89,7 +97,10 @@ class FocusNetwork(nn.Module):
         super().__init__()
         self.bands = Bands(octaves, per_octave)
         self.window_px = window_px
-        n_numbers = self.bands.n_channels
+        self.reader = CellReader(n_bins=cell_bins, n_numbers=self.bands.n_channels) if cell_bins else None
+        if self.reader:
+            self.reader.eval().requires_grad_(False)  # it learns before, and otherwise
+        n_numbers = self.bands.n_channels + (self.reader.n_told if self.reader else 0)
         self.register_buffer("numbers_mean", torch.zeros(2, n_numbers))
         self.register_buffer("numbers_sd", torch.ones(2, n_numbers))
         self.of_frame = nn.Linear(n_numbers, width)
@@ -97,9 +108,6 @@ class FocusNetwork(nn.Module):
         self.dropout = nn.Dropout(0.1)
         self.hidden = nn.Linear(width, width)
         self.head = nn.Linear(width, n_bins + 1)
-        self.reader = CellReader(n_bins=cell_bins, n_numbers=n_numbers) if cell_bins else None
-        if self.reader:
-            self.reader.requires_grad_(False)  # it learns before, and otherwise
 
     def scale_to(self, descriptions: Iterable[Tensor]) -> None:
         """Takes the mean and standard deviation of each number from descriptions (N, 1 + windows, n)."""
@@ -166,16 +174,36 @@ class FocusNetwork(nn.Module):
             return frames[:, 0], frames[:, 1:, None]
         # Nothing to learn in front of the numbers, and bfloat16 would blur their logarithms.
         with torch.no_grad(), torch.autocast(frames.device.type, enabled=False):
-            moments = torch.stack([moments_of(frame, self.bands) for frame in frames[:, 0]])
-            return _numbers(moments, self.bands, window_px=self.window_px)
+            tiles = torch.stack([_tiles(frame, self.bands, reader=self.reader) for frame in frames[:, 0]])
+            return _numbers(tiles, self.bands, window_px=self.window_px)
 
 
-def _numbers(moments: Tensor, bands: Bands, *, window_px: int) -> tuple[Tensor, Tensor]:
-    """Numbers (N, n) of frames and (N, y, x, n) of their windows, from moments of tiles (N, n, y, x)."""
-    down, across = (_windows(side, window_px, moments.device) for side in moments.shape[-2:])
-    of_windows = numbers_of(down @ moments @ across.T, bands)
-    of_frames = numbers_of(moments.mean((-2, -1), keepdim=True), bands)
+def _tiles(
+    frame_yx: Tensor, bands: Bands, *, look: Look = AS_IT_IS, reader: CellReader | None = None
+) -> Tensor:
+    """What is known of each tile of a frame, to be averaged over windows, shape (channels, y, x)."""
+    moments = moments_of(frame_yx, bands, look=look)
+    if reader is None:
+        return moments
+    of_frame = numbers_of(moments.mean((-2, -1))[None, :, None, None], bands)[0, :, 0, 0]
+    with torch.autocast(frame_yx.device.type, torch.bfloat16, enabled=has_fast_bf16()):
+        cells = reader.tiles(looked_at(frame_yx, look), of_frame)
+    return torch.cat([moments, cells])
+
+
+def _numbers(tiles: Tensor, bands: Bands, *, window_px: int) -> tuple[Tensor, Tensor]:
+    """Numbers (N, n) of frames and (N, y, x, n) of their windows, from their tiles (N, channels, y, x)."""
+    down, across = (_windows(side, window_px, tiles.device) for side in tiles.shape[-2:])
+    of_windows = _told(down @ tiles @ across.T, bands)
+    of_frames = _told(tiles.mean((-2, -1), keepdim=True), bands)
     return of_frames[:, :, 0, 0], of_windows.permute(0, 2, 3, 1)
+
+
+def _told(means: Tensor, bands: Bands) -> Tensor:
+    """Numbers of windows (N, n, y, x) from the means of their tiles."""
+    numbers = numbers_of(means[:, : bands.n_channels], bands)
+    cells = means[:, bands.n_channels :]
+    return torch.cat([numbers, cells_told(cells)], dim=1) if cells.shape[1] else numbers
 
 
 def window_starts(n_tiles: int, *, window_px: int) -> tuple[list[int], int]:
