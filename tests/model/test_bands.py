@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter, zoom
 from scipy.signal import fftconvolve
 from torch import Tensor
 
-from parfocal.model.networks.bands import TILE_PX, Bands, Look, moments_of, numbers_of
+from parfocal.model.networks.bands import TILE_PX, Bands, Look, looked_at, moments_of, numbers_of
 
 BANDS = Bands(octaves=4, per_octave=2)
 
@@ -126,3 +126,23 @@ def test_in_focus_the_condenser_does_not_show() -> None:
 @pytest.mark.parametrize("grey", [0.0, 1.0, 65535.0])
 def test_a_blank_frame_has_finite_numbers(grey: float) -> None:
     assert torch.isfinite(frame_numbers(torch.full((64, 64), grey))).all()
+
+
+def blob(sd_px: float, side_px: int = 96) -> torch.Tensor:
+    away = torch.arange(side_px) - (side_px - 1) / 2
+    line = torch.exp(-0.5 * (away / sd_px) ** 2)
+    return 100 + 50 * line[:, None] * line
+
+
+def test_another_magnification_is_seen_in_the_frame_itself() -> None:
+    for magnification in (0.9, 1.2):
+        looked = looked_at(blob(6.0), Look(magnification))
+        assert (looked - blob(6.0 * magnification)).abs().max() < 0.5
+    torch.testing.assert_close(looked_at(blob(6.0), Look()), blob(6.0))
+
+
+def test_a_wider_condenser_blurs_what_is_out_of_focus_and_nothing_in_focus() -> None:
+    sharp = blob(2.0)
+    assert looked_at(sharp, Look(1.0, 1.3, blur_px=6.0)).std() < 0.97 * sharp.std()
+    assert looked_at(sharp, Look(1.0, 0.8, blur_px=6.0)).std() > 1.01 * sharp.std()
+    torch.testing.assert_close(looked_at(sharp, Look(1.0, 1.3, blur_px=0.0)), sharp)

@@ -16,6 +16,7 @@ from parfocal.model.cell_patches import CellSettings, PatchSampler
 from parfocal.model.cell_training import cell_bins
 from parfocal.model.networks import Bands, CellReader
 from parfocal.model.networks.cell_reader import PATCH_PX, STRIDE_PX, contrast_of
+from parfocal.model.networks.focus import describe
 from parfocal.zstack import ZStack
 
 BANDS = Bands(2, 1)
@@ -102,6 +103,29 @@ def test_small_and_blank_frames_are_read(side_px: int) -> None:
     n_y, n_x = places.presence.shape[1:]
     assert STRIDE_PX * (n_y - 1) < side_px <= STRIDE_PX * n_y
     assert STRIDE_PX * (n_x - 1) < side_px + 40 <= STRIDE_PX * n_x
+
+
+@pytest.mark.parametrize("shape", [(96, 128), (100, 71)])
+def test_a_description_says_what_the_frame_says(shape: tuple[int, int]) -> None:
+    torch.manual_seed(0)
+    network = build_network(NetworkSettings(octaves=2, per_octave=1, cell_bins=5), n_bins=7).eval()
+    frame = torch.from_numpy(frame_at(1.0, seed=3, side_px=140)[: shape[0], : shape[1]].astype(np.float32))
+    described = describe(frame, network.bands, window_px=64, reader=network.reader)
+    with torch.inference_mode():
+        torch.testing.assert_close(network(described[None]), network(frame[None, None]), atol=1e-4, rtol=1e-4)
+
+
+def test_what_a_reader_says_of_a_tile_is_what_it_says_of_the_place_in_its_middle() -> None:
+    torch.manual_seed(0)
+    reader = CellReader(n_bins=5, n_numbers=3).eval()
+    frame, numbers = torch.rand(96, 112), torch.rand(3)
+    with torch.inference_mode():
+        tiles = reader.tiles(frame, numbers)
+        places = reader(contrast_of(frame[None]), numbers[None])
+    assert tiles.shape == (reader.n_told, 6, 7)
+    presence = torch.sigmoid(places.presence[0, 1::2, 1::2])[:6, :7]
+    torch.testing.assert_close(tiles[-3], presence, atol=1e-5, rtol=1e-4)
+    assert (tiles[-1] / tiles[-2]).abs().max() < 2.5
 
 
 def test_bins_cover_the_range_of_the_others() -> None:
