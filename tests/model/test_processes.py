@@ -30,7 +30,7 @@ def learned(
 ) -> tuple[str, str, int, int]:
     """Weights before and after a training in words, the seed of the first batch, and the steps done."""
     job = prepare(dataset, out=out, recipe=SHORT, devices=2, nodes=1, memory_gib=1.0)
-    run = _start(job, init=None)
+    run = _start(job, init=None, resume=False, watch=None)
     before = weights_of(run.network)
     _learn(run, job, watch=watch, clock=time.monotonic)
     return before, weights_of(run.network), job.unique(0), run.step

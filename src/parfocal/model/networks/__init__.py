@@ -62,5 +62,5 @@ def build_network(settings: NetworkSettings, *, n_bins: int) -> Network:
 
 
 def count_parameters(network: nn.Module) -> int:
-    """Number of trainable numbers."""
-    return sum(p.numel() for p in network.parameters() if p.requires_grad)
+    """Number of weights, learned here or before."""
+    return sum(weights.numel() for weights in network.parameters())
