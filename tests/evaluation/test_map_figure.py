@@ -17,6 +17,7 @@ from parfocal.model import BinSettings
 from parfocal.model.defocus_map import DefocusMap, TileEvidence
 
 BINS = BinSettings(lowest_um=-8, highest_um=8)
+CENTRES_UM = BINS.centres_um
 FRAME = np.random.default_rng(0).integers(500, 3000, (80, 120)).astype(np.uint16)
 PIXEL_UM = 0.5
 ESTIMATE = FocusEstimate(
@@ -24,7 +25,7 @@ ESTIMATE = FocusEstimate(
     std_um=0.3,
     interval90_um=(-2.5, -1.5),
     probabilities=np.full(17, 1 / 17),
-    bin_centres_um=BINS.centres_um,
+    bin_centres_um=CENTRES_UM,
     in_distribution=0.9,
     accepted=True,
     layers_um=(-3.0, 4.0),
@@ -36,9 +37,9 @@ def half_told() -> DefocusMap:
     """Evidence on the left half of a field of 60 x 40 um only: -3 um above, +4 um below."""
     defocus_um = np.repeat([[-3.0], [4.0]], 5, axis=0) + np.zeros((10, 15))
     weights = np.where(np.arange(15) < 7, 1.0, 1e-4) + np.zeros((10, 15))
-    logits = -0.5 * (BINS.centres_um[:, None, None] - defocus_um) ** 2
+    logits = -0.5 * (CENTRES_UM[:, None, None] - defocus_um) ** 2
     y_um, x_um = (4.0 * (np.arange(n) + 0.5) for n in (10, 15))
-    return DefocusMap(TileEvidence(logits, weights / weights.sum(), y_um, x_um, BINS, spread_scale=1.0))
+    return DefocusMap(TileEvidence(logits, weights / weights.sum(), y_um, x_um, CENTRES_UM, spread_scale=1.0))
 
 
 def drawn(estimate: FocusEstimate = ESTIMATE) -> Figure:

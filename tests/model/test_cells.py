@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from small_world import PIXEL_UM, RECIPE, dataset_at, frame_at
+from small_world import PIXEL_UM, RECIPE, dataset_at, frame_at, retimed
 
-from parfocal.data import CellRow, Cells, Dataset, write_cells
+from parfocal.data import Annotation, CellRow, Cells, Dataset, write_cells
 from parfocal.errors import DatasetError, SettingsError
 from parfocal.model import FocusEstimator, NetworkSettings, build_network, train
+from parfocal.model.cell_calibration import smooth_errors
 from parfocal.model.cell_patches import CellSettings, PatchSampler
 from parfocal.model.cell_training import cell_bins
 from parfocal.model.networks import Bands, CellReader
@@ -173,9 +174,15 @@ def known_cells(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     return dataset
 
 
-def test_what_differs_within_a_frame_is_told_apart(known_cells: Dataset, tmp_path: Path) -> None:
-    train(known_cells, out=tmp_path / "m.safetensors", recipe=CELLS)
-    estimator = FocusEstimator.load(tmp_path / "m.safetensors")
+@pytest.fixture(scope="module")
+def cells_model(known_cells: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("cells") / "m.safetensors"
+    train(known_cells, out=out, recipe=CELLS)
+    return out
+
+
+def test_what_differs_within_a_frame_is_told_apart(cells_model: Path) -> None:
+    estimator = FocusEstimator.load(cells_model)
     told = estimator.defocus_map(divided(-1.5, seed=40), pixel_size_um=PIXEL_UM)
     y_um, x_um = np.meshgrid([12.0, 24.0, 36.0], [12.0, 24.0, 36.0])
     left_um, left_std_um = told.at(x_um.ravel(), y_um.ravel())
@@ -196,3 +203,30 @@ def test_cells_need_their_table_and_a_recipe_that_says_how(spots: Dataset, tmp_p
             out=tmp_path / "m.safetensors",
             recipe=RECIPE.replace(network=CELLS.network.model_dump()),
         )
+
+
+def test_cells_are_shifted_to_agree_with_the_labels_of_their_frames(
+    known_cells: Dataset, cells_model: Path, tmp_path: Path
+) -> None:
+    """A microscope that calls in focus what lies 0.6 um higher."""
+    aside_um = 0.6
+    known_cells.annotate(
+        Annotation(row.stack, row.focus_z_um - aside_um, "other", "2026-07-01T12:00:00+00:00")
+        for row in known_cells.annotations()
+    )
+    heir = tmp_path / "heir.safetensors"
+    train(known_cells, out=heir, recipe=retimed(CELLS, steps=5).replace(cells=None), init=cells_model)
+    frame = divided(0.0, seed=41)
+    one, other = (
+        FocusEstimator.load(path).defocus_map(frame, pixel_size_um=PIXEL_UM).defocus_um
+        for path in (cells_model, heir)
+    )
+    assert np.nanmedian(other - one) == pytest.approx(aside_um, abs=0.3)
+
+
+def test_usual_errors_are_local_and_little_believed_where_frames_are_few() -> None:
+    told_um = np.concatenate([np.full(100, -5.0), np.full(2, 5.0)])
+    errors_um = np.where(told_um < 0, 0.4, -1.0)
+    smooth = smooth_errors(np.array([-5.0, 0.0, 5.0]), told_um, errors_um)
+    assert smooth[0] == pytest.approx(0.4, abs=0.03)
+    assert abs(smooth[1]) < 0.05 and -0.4 < smooth[2] < -0.2

@@ -14,15 +14,16 @@ from parfocal.model import BinSettings, FocusEstimator
 from parfocal.model.defocus_map import DefocusMap, TileEvidence, window_centres_px
 
 BINS = BinSettings(lowest_um=-8, highest_um=8)
+CENTRES_UM = BINS.centres_um
 TILE_UM = 4.0
 
 
 def map_of(tiles_um: NDArray[np.float64], weights: NDArray[np.float64] | None = None) -> DefocusMap:
     """Tiles (y, x) that are sure of their defocus to 1 um."""
-    logits = -0.5 * (BINS.centres_um[:, None, None] - tiles_um) ** 2
+    logits = -0.5 * (CENTRES_UM[:, None, None] - tiles_um) ** 2
     shares = np.ones(tiles_um.shape) if weights is None else weights
     y_um, x_um = ((np.arange(n) + 1.0) * TILE_UM for n in tiles_um.shape)
-    return DefocusMap(TileEvidence(logits, shares / shares.sum(), y_um, x_um, BINS, spread_scale=1.0))
+    return DefocusMap(TileEvidence(logits, shares / shares.sum(), y_um, x_um, CENTRES_UM, spread_scale=1.0))
 
 
 SIDES = np.repeat([[-3.0] * 5 + [4.0] * 5], 6, axis=0)
@@ -69,7 +70,12 @@ def test_tiles_that_contradict_each_other_are_unsure() -> None:
     sure = map_of(SIDES).std_um
     assert sure[2, 1] == pytest.approx(np.sqrt(1 + 1 / 12), rel=0.05)
     flat = TileEvidence(
-        np.zeros((BINS.count, 2, 2)), np.full((2, 2), 0.25), np.arange(2.0), np.arange(2.0), BINS, 1.0
+        np.zeros((BINS.count, 2, 2)),
+        np.full((2, 2), 0.25),
+        np.arange(2.0),
+        np.arange(2.0),
+        CENTRES_UM,
+        1.0,
     )
     assert DefocusMap(flat).std_um[0, 0] > 4
 

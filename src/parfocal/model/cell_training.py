@@ -77,7 +77,7 @@ def learn_cells(
             "that knows them. Set cell_bins to 0 to do without."
         )
     bins = cell_bins(recipe.bins, n_bins=reader.n_bins)
-    reader.bins_um[:] = torch.tensor([bins.lowest_um, bins.highest_um, bins.width_um])
+    reader.centres_um[:] = torch.from_numpy(bins.centres_um)
     learned, held_out = (
         _sampler(dataset, part, stacks, recipe=recipe, settings=settings, bands=bands)
         for part, stacks in (("train", training), ("validation", validation))

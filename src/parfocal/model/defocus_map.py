@@ -11,7 +11,6 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from parfocal.errors import InputError
-from parfocal.model.bins import BinSettings
 from parfocal.model.layers import softmax
 from parfocal.model.networks.bands import TILE_PX
 from parfocal.model.networks.cell_reader import STRIDE_PX, Places
@@ -37,7 +36,8 @@ class TileEvidence:
         Sum to 1.
     y_um, x_um : array, shape (y,) and (x,)
         Centres of the tiles, from the frame's upper left corner, in um.
-    bins : BinSettings
+    centres_um : array, shape (bins,)
+        Defocus that each bin stands for.
     spread_scale : float
         See `parfocal.model.ModelHeader`.
     """
@@ -46,7 +46,7 @@ class TileEvidence:
     weights: NDArray[np.float64]
     y_um: NDArray[np.float64]
     x_um: NDArray[np.float64]
-    bins: BinSettings
+    centres_um: NDArray[np.float64]
     spread_scale: float
 
     @property
@@ -66,7 +66,7 @@ class TileEvidence:
         """What is known of the points of a grid, each of shape (len(y_um), len(x_um))."""
         across, down = self._window(x_um, self.x_um), self._window(y_um, self.y_um)
         weight = (down @ self.weights @ across.T).ravel()
-        logits = (down @ (self.logits * self.weights) @ across.T).reshape(self.bins.count, -1)
+        logits = (down @ (self.logits * self.weights) @ across.T).reshape(len(self.centres_um), -1)
         possible = np.outer(down.sum(1), across.sum(1)).ravel()
         return self._told(logits, weight, possible, shape=(len(y_um), len(x_um)))
 
@@ -87,9 +87,10 @@ class TileEvidence:
         with np.errstate(invalid="ignore", divide="ignore"):  # far from all tiles, where nothing is told
             probabilities = softmax(weighted_logits / weight)
             evidence = weight / possible / self._usual_weight
-        centres = self.bins.centres_um
+        centres = self.centres_um
         mean = centres @ probabilities
-        variance = np.maximum(centres**2 @ probabilities - mean**2, 0) + self.bins.width_um**2 / 12
+        width = (centres[-1] - centres[0]) / (len(centres) - 1)
+        variance = np.maximum(centres**2 @ probabilities - mean**2, 0) + width**2 / 12
         is_told = evidence >= LEAST_EVIDENCE
         defocus = np.where(is_told, mean, np.nan)
         std = np.where(is_told, self.spread_scale * np.sqrt(variance), np.nan)
@@ -189,7 +190,7 @@ def evidence_of_windows(
     window_px: int,
     pixel_um: float,
     corner_um: Sequence[float],
-    bins: BinSettings,
+    centres_um: NDArray[np.float64],
     spread_scale: float,
 ) -> TileEvidence:
     """What a network says of the windows of one frame.
@@ -206,7 +207,7 @@ def evidence_of_windows(
         Side of such a pixel.
     corner_um : sequence of float
         Where that frame begins, down and across, in the frame of the camera.
-    bins, spread_scale
+    centres_um, spread_scale
         See `TileEvidence`.
     """
     logits, weights = outputs["tile_logits"][0], outputs["tile_weights"][0, 0]
@@ -214,7 +215,9 @@ def evidence_of_windows(
         corner + pixel_um * window_centres_px(side_px, window_px=window_px)
         for corner, side_px in zip(corner_um, frame_shape, strict=True)
     )
-    return TileEvidence(logits.astype(np.float64), weights.astype(np.float64), y_um, x_um, bins, spread_scale)
+    return TileEvidence(
+        logits.astype(np.float64), weights.astype(np.float64), y_um, x_um, centres_um, spread_scale
+    )
 
 
 def evidence_of_places(
@@ -222,7 +225,7 @@ def evidence_of_places(
     *,
     pixel_um: float,
     corner_um: Sequence[float],
-    bins: BinSettings,
+    centres_um: NDArray[np.float64],
     spread_scale: float,
 ) -> TileEvidence:
     """What a `CellReader` says of the places of one frame; parameters as of `evidence_of_windows`."""
@@ -232,7 +235,7 @@ def evidence_of_places(
         corner + pixel_um * STRIDE_PX * np.arange(n, dtype=np.float64)
         for corner, n in zip(corner_um, presence.shape, strict=True)
     )
-    return TileEvidence(logits, presence / presence.sum(), y_um, x_um, bins, spread_scale)
+    return TileEvidence(logits, presence / presence.sum(), y_um, x_um, centres_um, spread_scale)
 
 
 def window_centres_px(side_px: int, *, window_px: int) -> NDArray[np.float64]:

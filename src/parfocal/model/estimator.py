@@ -214,7 +214,7 @@ class FocusEstimator:
                 places,
                 pixel_um=pixel_um,
                 corner_um=corner_um,
-                bins=self.header.in_answers(reader.bins),
+                centres_um=self.header.in_answers(reader.centres_um.double().numpy()),
                 spread_scale=float(reader.spread_scale),
             )
         outputs = self._backend.run(frame[None, None])
@@ -230,7 +230,7 @@ class FocusEstimator:
             window_px=self.header.network.window_px,
             pixel_um=pixel_um,
             corner_um=corner_um,
-            bins=self.header.answer_bins,
+            centres_um=self.header.answer_bins.centres_um,
             spread_scale=self.header.spread_scale,
         )
 

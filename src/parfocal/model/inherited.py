@@ -87,7 +87,7 @@ def inherit(network: nn.Module, init: Path, *, recipe: Recipe, settings: Dataset
     if isinstance(network, FocusNetwork) and header.network.architecture == "focus":
         longer = stretch(header, recipe=recipe, settings=settings)
         weights |= _head_for(weights, header.bins, recipe.bins.centres_um / longer)
-        weights |= {k: longer * v for k, v in weights.items() if k == "reader.bins_um"}
+        weights |= {k: longer * v for k, v in weights.items() if k == "reader.centres_um"}
     fitting = {k: v for k, v in weights.items() if k in own and own[k].shape == v.shape}
     if not any(k.startswith(("of_window", "features", "conv")) for k in fitting):
         raise InputError(f"{init}: is a model of another architecture; its weights do not fit this recipe.")

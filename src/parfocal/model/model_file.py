@@ -85,11 +85,12 @@ class ModelHeader(Settings):
     @property
     def answer_bins(self) -> BinSettings:
         """The same bins in um of the microscope that the model was calibrated to."""
-        return self.in_answers(self.bins)
+        return self.bins if self.microscope is None else self.microscope.of_bins(self.bins)
 
-    def in_answers(self, bins: BinSettings) -> BinSettings:
-        """Bins of the network in um of the microscope that the model was calibrated to."""
-        return bins if self.microscope is None else self.microscope.of_bins(bins)
+    def in_answers(self, defocus_um: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The network's um as those of the microscope that the model was calibrated to."""
+        fit = self.microscope
+        return defocus_um if fit is None else fit.scale * defocus_um + fit.offset_um
 
     @property
     def answer_range_um(self) -> tuple[float, float]:

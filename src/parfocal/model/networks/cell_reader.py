@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from parfocal.model.bins import BinSettings
 from parfocal.model.networks.bands import TILE_PX
 
 PATCH_PX = 72
@@ -54,14 +53,13 @@ class CellReader(nn.Module):
     Notes
     -----
     Labels of whole frames do not teach it: it needs to know the height of each cell, as a simulation does.
-    The bins are those of the stacks that it learned from; `bins_um`, lowest, highest and width, says how far
-    they are apart on the microscope at hand. `spread_scale` makes the spread of a distribution a standard
-    deviation.
+    Its bins are even on the stacks that it learned from; `centres_um` says what they stand for on the
+    microscope at hand. `spread_scale` makes the spread of a distribution a standard deviation.
     """
 
     numbers_mean: Tensor
     numbers_sd: Tensor
-    bins_um: Tensor
+    centres_um: Tensor
     spread_scale: Tensor
 
     def __init__(self, *, n_bins: int, n_numbers: int, width: int = 256) -> None:
@@ -69,8 +67,8 @@ class CellReader(nn.Module):
         first, second, third, last = _CHANNELS
         self.register_buffer("numbers_mean", torch.zeros(n_numbers))
         self.register_buffer("numbers_sd", torch.ones(n_numbers))
-        self.register_buffer("bins_um", torch.tensor([-0.5 * (n_bins - 1), 0.5 * (n_bins - 1), 1.0]))
-        self.register_buffer("spread_scale", torch.ones(()))
+        self.register_buffer("centres_um", torch.arange(n_bins) - 0.5 * (n_bins - 1))
+        self.register_buffer("spread_scale", torch.ones(1))
         self.convolutions = nn.Sequential(
             nn.Conv2d(1, first, 7, stride=2),
             nn.ReLU(),
@@ -93,12 +91,6 @@ class CellReader(nn.Module):
     def n_bins(self) -> int:
         """Number of z bins."""
         return self.head.out_features - 1
-
-    @property
-    def bins(self) -> BinSettings:
-        """What its answers stand for."""
-        lowest_um, highest_um, width_um = self.bins_um.tolist()
-        return BinSettings(lowest_um=lowest_um, highest_um=highest_um, width_um=width_um)
 
     def scale_to(self, numbers: Iterable[Tensor]) -> None:
         """Takes the mean and standard deviation of each number from those of frames (N, n_numbers)."""
