@@ -19,7 +19,6 @@ from torch import Tensor, nn
 from parfocal.data.dataset import Dataset
 from parfocal.errors import SettingsError
 from parfocal.model.calibration import Calibration, LabelledStack, calibrate, predict_stacks
-from parfocal.model.cell_calibration import fit_cells
 from parfocal.model.cell_training import learn_cells
 from parfocal.model.checkpoint import load_checkpoint, save_checkpoint
 from parfocal.model.described import DescriptionSampler
@@ -336,8 +335,6 @@ def _save(run: TrainingRun, job: TrainingJob) -> None:
 
 def _write_model(run: TrainingRun, job: TrainingJob, *, out: Path) -> ModelHeader:
     # Not `run.placed`: measured in the precision in which the estimator will use it.
-    if isinstance(run.network, FocusNetwork) and job.recipe.cells is None:
-        fit_cells(run.network, job.training, job.recipe, seed=job.recipe.training.seed)
     calibration = calibrate(run.network, job.training, job.validation, job.recipe)
     header = _header(run, job, calibration)
     weights = {f"network.{k}": v.detach().cpu().numpy() for k, v in run.network.state_dict().items()}
