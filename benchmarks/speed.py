@@ -39,7 +39,8 @@ PLAIN = "plain path"
 NETWORKS = {
     "2018": NetworkSettings(architecture="wei2018"),
     "tiny": focus_network("tiny"),
-    "default": focus_network("default"),
+    "default": focus_network("default").replace(cell_bins=73),
+    "fresh": focus_network("default"),
     "large": focus_network("large"),
     "small net": NetworkSettings(architecture="small"),
 }
@@ -51,11 +52,15 @@ ROUTES = (
     ("tiny", None, "torch", "fp32"),
     ("default", FIELD_UM, "torch", "fp32"),
     ("default", None, "torch", "fp32"),
+    ("fresh", FIELD_UM, "torch", "fp32"),
     ("large", FIELD_UM, "torch", "fp32"),
     ("small net", FIELD_UM, "openvino", "fp32"),
     ("small net", FIELD_UM, "openvino", "bf16"),
 )
-"""Network, field in um (None: the whole frame), back end, precision."""
+"""Network, field in um (None: the whole frame), back end, precision.
+
+``default`` is as trainings inherit it, with a reader of cells; ``fresh`` is without.
+"""
 
 
 @dataclass(frozen=True)
@@ -165,8 +170,8 @@ def cases(**options) -> list[Case]:
         rows.append(Case(label, PLAIN, plain_path(frame)))
         rows += [estimator_case(label, frame, route, CAMERA_PIXEL_UM, **options) for route in ROUTES]
     small = noise((SMALL_PX, SMALL_PX), np.uint16)
-    for name in ("tiny", "default", "large"):
-        route = (name, None, "openvino", "bf16")
+    for name in ("tiny", "fresh", "default", "large"):
+        route = (name, None, "torch", "fp32")
         rows.append(
             estimator_case(f"{SMALL_PX} x {SMALL_PX} uint16", small, route, WORKING_PIXEL_UM, **options)
         )

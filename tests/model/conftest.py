@@ -27,6 +27,6 @@ def model_path(spots: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path
 def estimator(tmp_path_factory: pytest.TempPathFactory) -> FocusEstimator:
     """Of more stacks than the others: what frames look like is learned from them too."""
     folder = tmp_path_factory.mktemp("estimator")
-    more = dataset_at(folder / "dataset", parts=("train",) * 15 + ("validation",) * 3 + ("test",))
+    more = dataset_at(folder / "dataset", parts=("train",) * 24 + ("validation",) * 5 + ("test",))
     train(more, out=folder / "spots.safetensors", recipe=retimed(RECIPE, steps=200))
     return FocusEstimator.load(folder / "spots.safetensors")
