@@ -26,7 +26,20 @@ def model_path(spots: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path
 @pytest.fixture(scope="session")
 def estimator(tmp_path_factory: pytest.TempPathFactory) -> FocusEstimator:
     """Of more stacks than the others: what frames look like is learned from them too."""
-    folder = tmp_path_factory.mktemp("estimator")
-    more = dataset_at(folder / "dataset", parts=("train",) * 24 + ("validation",) * 5 + ("test",))
-    train(more, out=folder / "spots.safetensors", recipe=retimed(RECIPE, steps=200))
+    return _learned(tmp_path_factory.mktemp("estimator"), training=15, validation=3)
+
+
+@pytest.fixture(scope="session")
+def well_taught(tmp_path_factory: pytest.TempPathFactory) -> FocusEstimator:
+    """Of still more stacks, so that hardly any ordinary frame is refused."""
+    return _learned(tmp_path_factory.mktemp("well_taught"), training=24, validation=5)
+
+
+def _learned(folder: Path, *, training: int, validation: int) -> FocusEstimator:
+    parts = ("train",) * training + ("validation",) * validation + ("test",)
+    train(
+        dataset_at(folder / "dataset", parts=parts),
+        out=folder / "spots.safetensors",
+        recipe=retimed(RECIPE, steps=200),
+    )
     return FocusEstimator.load(folder / "spots.safetensors")

@@ -22,10 +22,10 @@ HELD_OUT = [(defocus_um, 100 + k) for k, defocus_um in enumerate(np.linspace(-4.
 
 
 @pytest.fixture(scope="module")
-def held_out(estimator: FocusEstimator) -> list[tuple[float, FocusEstimate]]:
+def held_out(well_taught: FocusEstimator) -> list[tuple[float, FocusEstimate]]:
     """The truth and the estimate of frames of scenes that were never seen."""
     return [
-        (z_um, estimator.estimate(frame_at(z_um, seed=seed), pixel_size_um=PIXEL_UM))
+        (z_um, well_taught.estimate(frame_at(z_um, seed=seed), pixel_size_um=PIXEL_UM))
         for z_um, seed in HELD_OUT
     ]
 
