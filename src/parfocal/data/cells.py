@@ -9,7 +9,7 @@ import csv
 import io
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Self
 
@@ -115,10 +115,5 @@ def _row(row: dict[str, str]) -> CellRow:
 
 
 def _cells(rows: list[CellRow]) -> Cells:
-    return Cells(
-        x_um=np.array([row.x_um for row in rows]),
-        y_um=np.array([row.y_um for row in rows]),
-        focus_z_um=np.array([row.focus_z_um for row in rows]),
-        radius_um=np.array([row.radius_um for row in rows]),
-        layer=np.array([row.layer for row in rows]),
-    )
+    columns = {field.name: np.array([getattr(row, field.name) for row in rows]) for field in fields(Cells)}
+    return Cells(**columns)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from parfocal.data.cells import Cells
 from parfocal.model.networks import Bands
-from parfocal.model.networks.bands import frame_numbers
+from parfocal.model.networks.bands import frame_numbers, moments_of
 from parfocal.model.networks.cell_reader import PATCH_PX
 from parfocal.settings import Settings
 from parfocal.zstack import ZStack
@@ -171,7 +171,7 @@ class PatchSampler:
         if frame not in self._frames:
             number, plane = self._planes[frame]
             frame_yx = self._stacks[number].frames_zyx[plane].astype(np.float32)
-            numbers = frame_numbers(torch.from_numpy(frame_yx), self._bands)
+            numbers = frame_numbers(moments_of(torch.from_numpy(frame_yx), self._bands), self._bands)
             self._frames[frame] = float(frame_yx.mean()), max(float(frame_yx.std()), 1e-6), numbers
         return self._frames[frame]
 

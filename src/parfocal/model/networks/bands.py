@@ -198,10 +198,9 @@ def looked_at(frame_yx: Tensor, look: Look) -> Tensor:
     return looked[0, 0]
 
 
-def frame_numbers(frame_yx: Tensor, bands: Bands) -> Tensor:
-    """The numbers of a frame as a whole, shape (bands.n_channels,)."""
-    moments = moments_of(frame_yx, bands).mean((-2, -1))
-    return numbers_of(moments[None, :, None, None], bands)[0, :, 0, 0]
+def frame_numbers(moments: Tensor, bands: Bands) -> Tensor:
+    """The numbers of a frame as a whole, shape (bands.n_channels,), from what `moments_of` gave."""
+    return numbers_of(moments.mean((-2, -1))[None, :, None, None], bands)[0, :, 0, 0]
 
 
 def _moments_of_octave(signed: Tensor, finer: Tensor | None) -> tuple[tuple[Tensor, ...], Tensor]:

@@ -147,7 +147,7 @@ class FocusNetwork(nn.Module):
     def places(self, frame_yx: Tensor) -> Places:
         """What its `CellReader`, which it must have, says of the places of a frame (Y, X)."""
         assert self.reader
-        numbers = frame_numbers(frame_yx, self.bands)
+        numbers = frame_numbers(moments_of(frame_yx, self.bands), self.bands)
         places: Places = self.reader(contrast_of(frame_yx[None]), numbers[None])
         inside = tuple(slice((side - 1) // PLACES_APART_PX + 1) for side in frame_yx.shape)
         return Places(places.logits[:, *inside], places.presence[:, *inside])
@@ -185,7 +185,7 @@ def _tiles(
     moments = moments_of(frame_yx, bands, look=look)
     if reader is None:
         return moments
-    of_frame = numbers_of(moments.mean((-2, -1))[None, :, None, None], bands)[0, :, 0, 0]
+    of_frame = frame_numbers(moments, bands)
     with torch.autocast(frame_yx.device.type, torch.bfloat16, enabled=has_fast_bf16()):
         cells = reader.tiles(looked_at(frame_yx, look), of_frame)
     return torch.cat([moments, cells])
