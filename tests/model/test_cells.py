@@ -76,7 +76,14 @@ def test_cells_too_small_or_outside_are_left_out() -> None:
     cells = cells_at((60, 60), (20, 130))
     sampler = sampler_of(dots((60, 60)), cells, empty=0, jitter_px=0)
     assert len(sampler._cells[0]) == 1
-    assert len(sampler_of(dots((60, 60)), cells, smallest_radius_px=4.1)._cells[0]) == 0
+    with pytest.raises(DatasetError, match="the table has none"):
+        sampler_of(dots((60, 60)), cells, smallest_radius_px=4.1)
+
+
+def test_without_a_cell_in_reach_there_is_nothing_to_learn() -> None:
+    for cells in (cells_at((60, 130)), cells_at((60, 60), focus_z_um=99.0)):
+        with pytest.raises(DatasetError, match="Expected cells within 5 um of their focus"):
+            sampler_of(dots((60, 60)), cells)
 
 
 def test_a_place_of_a_frame_is_read_as_the_patch_about_it() -> None:
@@ -202,6 +209,21 @@ def test_cells_need_their_table_and_a_recipe_that_says_how(spots: Dataset, tmp_p
             out=tmp_path / "m.safetensors",
             recipe=RECIPE.replace(network=CELLS.network.model_dump()),
         )
+
+
+def test_cells_are_learned_without_validation_stacks_too(tmp_path: Path) -> None:
+    dataset = dataset_at(tmp_path / "dataset", parts=("train",) * 3)
+    write_cells(
+        dataset.folder,
+        [CellRow(f"s{k}", "spot", 18.0, 18.0, dataset.focus_z_um(f"s{k}"), 3.0, "floor") for k in range(3)],
+    )
+    cells = CellSettings(steps=2, batch_size=8).model_dump()
+    recipe = retimed(CELLS, steps=2).replace(sampling=RECIPE.sampling.model_dump(), cells=cells)
+    train(dataset, out=tmp_path / "m.safetensors", recipe=recipe)
+    told = FocusEstimator.load(tmp_path / "m.safetensors").defocus_map(
+        frame_at(1.0, seed=3), pixel_size_um=PIXEL_UM
+    )
+    assert told.defocus_um.shape == (9, 9)
 
 
 def test_a_training_that_starts_from_it_keeps_what_it_knows_of_cells(

@@ -13,6 +13,7 @@ from pydantic import Field
 from torch import Tensor
 
 from parfocal.data.cells import Cells
+from parfocal.errors import DatasetError
 from parfocal.model.networks import Bands
 from parfocal.model.networks.bands import frame_numbers, moments_of
 from parfocal.model.networks.cell_reader import PATCH_PX
@@ -97,6 +98,11 @@ class PatchSampler:
     reach_um : float
         Cells within so much of their focus are drawn.
     seed : int
+
+    Raises
+    ------
+    DatasetError
+        If there is no such cell.
     """
 
     def __init__(
@@ -116,6 +122,13 @@ class PatchSampler:
         self._settings, self._bands, self._reach_um, self._seed = settings, bands, reach_um, seed
         self._planes = [(k, plane) for k, stack in enumerate(stacks) for plane in range(stack.n_planes)]
         self._frames: dict[int, tuple[float, float, Tensor]] = {}
+        if not any(
+            (np.abs(stack.z_um[:, None] - of_stack.focus_z_um) <= reach_um).any()
+            for stack, of_stack in zip(self._stacks, self._cells, strict=True)
+        ):
+            raise DatasetError(
+                f"Expected cells within {reach_um:g} um of their focus to learn from; the table has none."
+            )
 
     def batch(self, step: int) -> PatchBatch:
         """The batch of one step: the same step gives the same batch."""

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from functools import partial
 
 import numpy as np
 import torch
@@ -66,7 +67,8 @@ def learn_cells(
     Raises
     ------
     DatasetError
-        If the dataset has no table of cells, or its stacks are not of the working pixel.
+        If the dataset has no table of cells, none of them is ever within reach of focus, or its stacks are
+        not of the working pixel.
     SettingsError
         If the recipe does not say how.
     """
@@ -78,15 +80,13 @@ def learn_cells(
         )
     bins = cell_bins(recipe.bins, n_bins=reader.n_bins)
     reader.centres_um[:] = torch.from_numpy(bins.centres_um)
-    learned, held_out = (
-        _sampler(dataset, part, stacks, recipe=recipe, settings=settings, bands=bands)
-        for part, stacks in (("train", training), ("validation", validation))
-    )
+    sampler = partial(_sampler, dataset, recipe=recipe, settings=settings, bands=bands)
+    learned = sampler("train", training)
+    measured = sampler("validation", validation) if validation else learned
     reader.scale_to(learned.batch(step).numbers for step in range(MEASURED_BATCHES))
     reader.requires_grad_(True).to(fabric.device)
     _descend(reader, learned, settings, bins=bins, fabric=fabric, watch=watch)
     reader.eval().requires_grad_(False)
-    measured = held_out if validation else learned
     reader.spread_scale.fill_(_spread_scale(reader, measured, bins=bins, fabric=fabric))
 
 
