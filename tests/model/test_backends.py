@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from parfocal.model.backends.choice import drawn_frames, gives_same_answers
 from parfocal.model.backends.openvino_backend import multiplies_bf16
 
 CONVOLUTIONAL = NetworkSettings(architecture="small")
+READING = NetworkSettings(octaves=2, per_octave=1, cell_bins=9)
 TOLERANCE_UM = {"fp32": 0.001, "bf16": 0.05}
 DEFOCUS_UM = (-4.2, -1.5, 0.3, 2.0, 4.6)
 SHAPES = [(72, 72), (71, 64), (33, 70), (201, 150)]
@@ -95,6 +97,36 @@ def test_all_outputs_are_there_and_alike(settings: NetworkSettings, backend: str
         assert output.dtype == np.float32 and output.shape == expected[name].shape
         far = np.abs(output - expected[name]).max() / np.abs(expected[name]).max()
         assert far < {"fp32": 1e-4, "bf16": 0.03}[precision], name
+
+
+def reading_of(*frames: NDArray[np.float32], **inference: Any) -> list[NDArray[np.float32]]:
+    backend = opened(READING, **inference)
+    return [backend.run(frame[None, None])["logits"] for frame in frames]
+
+
+FRAMES = [frame_at(2.0, seed=7, side_px=201)[:y, :x].astype(np.float32) for y, x in SHAPES]
+
+
+@pytest.mark.parametrize(("precision", "far"), [("fp32", 0.01), ("bf16", 0.05)])
+def test_a_compiled_reader_of_cells_reads_alike(precision: str, far: float) -> None:
+    ours = reading_of(*FRAMES, backend="openvino", precision=precision)
+    for logits, expected in zip(ours, reading_of(*FRAMES, backend="torch"), strict=True):
+        assert logits.shape == expected.shape
+        assert np.abs(logits - expected).max() < far * np.abs(expected).max()
+
+
+def test_a_compiled_reader_serves_many_at_once() -> None:
+    backend = opened(READING, backend="openvino")
+    expected = [backend.run(frame[None, None])["logits"] for frame in FRAMES]
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda frame: backend.run(frame[None, None])["logits"], 8 * FRAMES))
+    for logits, alone in zip(answers, 8 * expected, strict=True):
+        np.testing.assert_array_equal(logits, alone)
+
+
+def test_a_network_that_reads_cells_is_compiled_where_that_is_faster() -> None:
+    assert opened(READING).name == ("openvino" if multiplies_bf16() else "torch")
+    assert opened(READING.replace(cell_bins=0)).name == "torch"
 
 
 @pytest.mark.parametrize("backend", ["torch", "openvino"])
@@ -188,11 +220,11 @@ def test_int8_without_its_library_is_told(model_path: Path, monkeypatch: pytest.
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_int8_answers_nearly_alike(model_path: Path, load: Callable[..., FocusEstimator]) -> None:
+def test_int8_answers_nearly_alike(convolutional_path: Path, load: Callable[..., FocusEstimator]) -> None:
     pytest.importorskip("nncf", reason="an optional extra")
     frames = [frame_at(z_um, seed=7) for z_um in DEFOCUS_UM]
     ours = FocusEstimator.load(
-        model_path, precision="int8", calibration_frames=[frame_at(z, seed=8) for z in range(-5, 6)]
+        convolutional_path, precision="int8", calibration_frames=[frame_at(z, seed=8) for z in range(-5, 6)]
     )
     assert (ours.backend.name, ours.backend.precision) == ("openvino", "int8")
     assert answers_um(ours, frames) == pytest.approx(answers_um(load("torch", "fp32"), frames), abs=0.5)

@@ -127,7 +127,7 @@ def test_what_a_reader_says_of_a_tile_is_what_it_says_of_the_place_in_its_middle
     reader = CellReader(n_bins=5, n_numbers=3).eval()
     frame, numbers = torch.rand(96, 112), torch.rand(3)
     with torch.inference_mode():
-        tiles = reader.tiles(frame, numbers)
+        tiles = reader.look_at(frame)(numbers)
         places = reader(contrast_of(frame[None]), numbers[None])
     assert tiles.shape == (reader.n_told, 6, 7)
     presence = torch.sigmoid(places.presence[0, 1::2, 1::2])[:6, :7]

@@ -13,7 +13,7 @@ from small_world import RECIPE
 from parfocal.errors import InputError
 from parfocal.model import build_network
 from parfocal.model.checkpoint import load_checkpoint, save_checkpoint
-from parfocal.model.training_run import TrainingRun
+from parfocal.model.training_run import TrainingRun, weights_of
 
 
 def a_run(seed: int) -> TrainingRun:
@@ -27,6 +27,7 @@ def a_run(seed: int) -> TrainingRun:
 
 def test_a_run_is_taken_up_with_all_its_numbers(tmp_path: Path) -> None:
     run, other = a_run(1), a_run(2)
+    run.start_weights = weights_of(other.network)
     run.waited_s, hasty = 0.5, RECIPE.training.replace(patience=1)
     run.count(2.5, seconds=3.5)
     run.validated(0.7, hasty.replace(decay="none"))
@@ -40,6 +41,7 @@ def test_a_run_is_taken_up_with_all_its_numbers(tmp_path: Path) -> None:
     for name, values in run.network.state_dict().items():
         assert torch.equal(values, other.network.state_dict()[name])
         assert torch.equal(run.best_weights[name], other.best_weights[name])
+        assert torch.equal(run.start_weights[name], other.start_weights[name])
     states = [r.optimiser.state_dict()["state"][0]["exp_avg"] for r in (run, other)]
     assert torch.equal(*states)
 

@@ -88,8 +88,8 @@ def test_the_default_recipe_needs_frames_out_of_focus() -> None:
         default_recipe([(alone, 3.0)])
 
 
-@pytest.mark.parametrize(("n_stacks", "steps"), [(15, 600), (16, 6000)])
-def test_few_stacks_change_little_of_what_is_inherited(n_stacks: int, steps: int) -> None:
-    stacks = [stack_of(0)] * n_stacks
-    assert default_recipe(stacks, inherits=NetworkSettings()).training.steps == steps
-    assert default_recipe(stacks).training.steps == 6000
+def test_a_training_that_inherits_keeps_a_share_of_it() -> None:
+    inheriting, fresh = (default_recipe([stack_of(0)], inherits=start) for start in (NetworkSettings(), None))
+    assert 0 < inheriting.training.keep_of_start < 1
+    assert fresh.training.keep_of_start == 0
+    assert inheriting.training.steps < fresh.training.steps

@@ -295,6 +295,46 @@ def test_fine_tuning_starts_from_the_weights_of_a_model(
     assert first[1] < 0.8 * first[0]
 
 
+KEEPING = retimed(RECIPE, steps=8, validate_every=3, keep_of_start=0.75)
+
+
+def test_a_share_of_the_weights_that_training_started_from_is_kept(
+    spots: Dataset, model_path: Path, tmp_path: Path
+) -> None:
+    keeps_none = retimed(KEEPING, keep_of_start=0)
+    train(spots, out=tmp_path / "last.safetensors", recipe=keeps_none, init=model_path)
+    train(spots, out=tmp_path / "kept.safetensors", recipe=KEEPING, init=model_path)
+    first, last, kept = (
+        load_model(path)[1]["network.hidden.weight"]
+        for path in (model_path, tmp_path / "last.safetensors", tmp_path / "kept.safetensors")
+    )
+    assert np.abs(last - first).max() > 1e-3
+    np.testing.assert_allclose(kept, 0.25 * last + 0.75 * first, atol=1e-6)
+
+
+def test_weights_that_know_nothing_of_such_images_are_not_kept(spots: Dataset, tmp_path: Path) -> None:
+    header, arrays = fresh_model(RECIPE)
+    misled = {**arrays, "network.head.bias": arrays["network.head.bias"].copy()}
+    misled["network.head.bias"][0] += 60
+    save_model(tmp_path / "misled.safetensors", header, misled)
+    recipe = retimed(RECIPE, steps=60, keep_of_start=0.75, learning_rate=0.05)
+    header = train(spots, out=tmp_path / "m.safetensors", recipe=recipe, init=tmp_path / "misled.safetensors")
+    alone = retimed(recipe, keep_of_start=0)
+    same = train(spots, out=tmp_path / "a.safetensors", recipe=alone, init=tmp_path / "misled.safetensors")
+    assert header.metrics == same.metrics
+
+
+def test_a_resumed_run_keeps_the_same_share_of_what_it_started_from(
+    spots: Dataset, model_path: Path, tmp_path: Path
+) -> None:
+    whole, stopped = tmp_path / "whole.safetensors", tmp_path / "stopped.safetensors"
+    train(spots, out=whole, recipe=KEEPING, init=model_path)
+    with pytest.raises(KeyboardInterrupt):
+        train(spots, out=stopped, recipe=KEEPING, init=model_path, watch=interrupt_at(3))
+    train(spots, out=stopped, recipe=KEEPING, resume=True)
+    assert_same_model(whole, stopped)
+
+
 def test_fine_tuning_keeps_what_fits_when_the_bins_are_others(
     spots: Dataset, model_path: Path, tmp_path: Path
 ) -> None:

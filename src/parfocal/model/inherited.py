@@ -96,6 +96,14 @@ def inherit(network: nn.Module, init: Path, *, recipe: Recipe, settings: Dataset
     network.load_state_dict({**own, **fitting})
 
 
+def mixed(weights: Mapping[str, Tensor], others: Mapping[str, Tensor], *, share: float) -> dict[str, Tensor]:
+    """Weights with a share, from 0 to 1, of others of the same network."""
+    return {
+        name: torch.lerp(value, others[name], share) if value.is_floating_point() else value
+        for name, value in weights.items()
+    }
+
+
 def stretch(header: ModelHeader, *, recipe: Recipe, settings: DatasetSettings) -> float:
     """How many um of this stage look like one um of the model's stage.
 

@@ -21,8 +21,8 @@ from parfocal.zstack import ZStack
 WORKING_SIDE_PX = 256
 SMALLEST_CROP_PX = 160
 """Of the default recipe, see `default_recipe`."""
-FEW_STACKS = 16
-"""For training; see `default_recipe`."""
+KEPT_OF_START = 0.6
+"""By trainings that start from what another model knows; see `TrainingSettings`."""
 
 
 class TrainingSettings(Settings):
@@ -32,6 +32,8 @@ class TrainingSettings(Settings):
     `patience` validations are no better than those of as many before, the rest of the schedule takes no more
     than `cool_down` times the time so far. A rest of 0.3 ended plans of 4000 and 5000 steps a third sooner,
     with errors larger by 6 % for 100 stacks and 18 % for 20: much is learned while the rate falls.
+
+    `keep_of_start` is the share, in the weights at the end, of those of the model that training started from.
     """
 
     steps: Annotated[int, Field(ge=1)] = 2000
@@ -49,6 +51,7 @@ class TrainingSettings(Settings):
     validate_every: Annotated[int, Field(ge=1)] = 200
     patience: Annotated[int, Field(ge=1)] | None = 5
     cool_down: Annotated[float, Field(gt=0)] = 1.0
+    keep_of_start: Annotated[float, Field(ge=0, le=1)] = 0.0
     checkpoint_every_s: Annotated[float, Field(gt=0)] = 60.0
     seed: Annotated[int, Field(ge=0)] = 0
 
@@ -108,8 +111,8 @@ def default_recipe(
     size : str
         Of the network: ``tiny``, ``default`` or ``large``.
     inherits : NetworkSettings, optional
-        The network of a model that knows other microscopes, where training starts from its weights. Below
-        `FEW_STACKS` it then takes a few small steps: more would unlearn what few stacks do not show.
+        The network of a model that knows other microscopes, where training starts from its weights; a share
+        of them is kept, as they know days that the stacks do not show.
 
     Notes
     -----
@@ -126,13 +129,14 @@ def default_recipe(
         smallest_crop_um=min(side_um, SMALLEST_CROP_PX * working_um),
         pixel_size_um=working_um,
     )
-    steps, learning_rate = (600, 1e-4) if inherits is not None and len(stacks) < FEW_STACKS else (6000, 4e-3)
+    steps, learning_rate, keep_of_start = (2000, 2e-3, KEPT_OF_START) if inherits else (6000, 4e-3, 0.0)
     training = TrainingSettings(
         steps=steps,
         batch_size=64,
         learning_rate=learning_rate,
         label_sigma_um=0.8 * bins.width_um,
         validate_every=min(steps // 6, 500),
+        keep_of_start=keep_of_start,
     )
     return Recipe(sampling=sampling, bins=bins, network=inherits or focus_network(size), training=training)
 

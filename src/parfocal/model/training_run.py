@@ -67,6 +67,8 @@ class TrainingRun:
         Step and seconds at which validation errors no longer fell.
     best_weights : dict
         Those of the lowest validation error, where the learning rate does not fall.
+    start_weights : dict
+        Those it started from, where some of them is to be kept.
     is_whole : bool
         False in the middle of a step, when weights, optimiser and counters do not belong together.
     """
@@ -82,6 +84,7 @@ class TrainingRun:
     settled_at: tuple[int, float] | None = None
     best_mae_um: float = math.inf
     best_weights: dict[str, Tensor] = field(default_factory=dict)
+    start_weights: dict[str, Tensor] = field(default_factory=dict)
     is_whole: bool = True
 
     def count(self, loss: float, *, seconds: float) -> None:
@@ -107,8 +110,7 @@ class TrainingRun:
             self.best_mae_um = mae_um
             # As the rate falls, the last weights are the best; which ones err least on few stacks is luck.
             if settings.decay == "none":
-                weights = self.network.state_dict()
-                self.best_weights = {name: value.detach().cpu().clone() for name, value in weights.items()}
+                self.best_weights = weights_of(self.network)
         # Without decay there is nothing to hurry to: such a run follows its plan.
         patience = settings.patience if settings.decay == "cosine" else None
         if patience and self.settled_at is None and has_settled(self.errors_um, patience=patience):
@@ -166,6 +168,7 @@ class TrainingRun:
             "settled_at": self.settled_at,
             "best_mae_um": self.best_mae_um,
             "best_weights": self.best_weights,
+            "start_weights": self.start_weights,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -186,6 +189,12 @@ class TrainingRun:
         self.settled_at = state["settled_at"]
         self.best_mae_um = state["best_mae_um"]
         self.best_weights = state["best_weights"]
+        self.start_weights = state["start_weights"]
+
+
+def weights_of(network: nn.Module) -> dict[str, Tensor]:
+    """A copy of all weights of a network, in memory."""
+    return {name: value.detach().cpu().clone() for name, value in network.state_dict().items()}
 
 
 def _planned(settings: TrainingSettings, *, step: int, seconds: float) -> float:

@@ -13,7 +13,7 @@ from scipy.special import softmax
 from parfocal.errors import SettingsError
 from parfocal.model.backends.contract import Backend, InferenceSettings, Precision
 from parfocal.model.backends.torch_backend import TorchBackend
-from parfocal.model.networks import Network, NetworkSettings, Standardise
+from parfocal.model.networks import FocusNetwork, Network, NetworkSettings, Standardise
 
 SAME_ANSWER = 0.1
 """An answer that moved by less than this fraction of its own spread is the same."""
@@ -49,10 +49,12 @@ def open_backend(
     """
     _check_int8(inference, calibration_frames)
     takes_any = inference.backend == "auto" and inference.precision != "int8"
-    by_openvino = find_spec("openvino") is not None and _can_be_taken_apart(network)
+    by_openvino = find_spec("openvino") is not None and (
+        _can_be_taken_apart(network) or _reads_cells(network)
+    )
     if inference.backend == "torch" or (takes_any and not by_openvino):
         return TorchBackend(network, precision="bf16" if inference.precision == "bf16" else "fp32")
-    _check_openvino(network)
+    _check_openvino(network, inference)
     return _open_openvino(network, settings, inference, calibration_frames)
 
 
@@ -63,8 +65,11 @@ def _open_openvino(
     calibration_frames: Sequence[NDArray[np.float32]],
 ) -> Backend:
     from parfocal.model.backends.openvino_backend import OpenVinoBackend, multiplies_bf16  # 0.2 s to import
+    from parfocal.model.backends.openvino_reader import OpenVinoFocusBackend
 
-    def opened(precision: Precision) -> OpenVinoBackend:
+    def opened(precision: Precision) -> Backend:
+        if isinstance(network, FocusNetwork):
+            return OpenVinoFocusBackend(network, precision=precision, threads=inference.threads)
         return OpenVinoBackend(
             network,
             precision=precision,
@@ -77,7 +82,10 @@ def _open_openvino(
         return opened(inference.precision)
     exact = TorchBackend(network)
     frames = drawn_frames(settings)
-    for precision in ("bf16", "fp32") if multiplies_bf16() else ("fp32",):
+    precisions: list[Precision] = ["bf16"] if multiplies_bf16() else []
+    if not isinstance(network, FocusNetwork):  # whose reader PyTorch runs faster in fp32
+        precisions.append("fp32")
+    for precision in precisions:
         backend = opened(precision)
         if gives_same_answers(backend, exact, frames):
             return backend
@@ -120,6 +128,10 @@ def _can_be_taken_apart(network: Network) -> bool:
     return isinstance(getattr(network, "standardise", None), Standardise)
 
 
+def _reads_cells(network: Network) -> bool:
+    return isinstance(network, FocusNetwork) and network.reader is not None
+
+
 def _check_int8(inference: InferenceSettings, frames: Sequence[NDArray[np.float32]]) -> None:
     if inference.precision != "int8":
         return
@@ -137,14 +149,16 @@ def _check_int8(inference: InferenceSettings, frames: Sequence[NDArray[np.float3
         raise SettingsError(f"int8 needs {' and '.join(missing)}: pip install 'parfocal[int8]', or use bf16.")
 
 
-def _check_openvino(network: Network) -> None:
+def _check_openvino(network: Network, inference: InferenceSettings) -> None:
     if find_spec("openvino") is None:
         raise SettingsError(
             "Expected OpenVINO for backend openvino, but it is not installed. Install it "
             "(pip install openvino), or use backend torch."
         )
+    if _reads_cells(network) and inference.precision != "int8":
+        return
     if not _can_be_taken_apart(network):
         raise SettingsError(
-            f"Expected a network of convolutions for backend openvino, got {type(network).__name__}. "
-            "Use backend torch."
+            f"Expected a network of convolutions, or one that reads cells, for backend openvino, got "
+            f"{type(network).__name__}. Use backend torch."
         )

@@ -1,4 +1,4 @@
-"""OpenVINO: networks compiled for the processor at hand. The only file that knows it.
+"""OpenVINO: networks compiled for the processor at hand.
 
 Measured on a processor with AMX, one thread, the default network: 2 times PyTorch in fp32, 9 times in bf16.
 
@@ -85,15 +85,8 @@ class OpenVinoBackend:
             return {name: request.get_output_tensor(k).data.copy() for k, name in enumerate(self._names)}
 
     def _compile(self, shape: tuple[int, ...]) -> openvino.InferRequest:
-        model = self._model.clone()
-        model.reshape(list(shape))
-        settings = {
-            "INFERENCE_PRECISION_HINT": _HINTS[self.precision],
-            "INFERENCE_NUM_THREADS": self._threads,
-            "PERFORMANCE_HINT": "LATENCY",
-            "ENABLE_CPU_PINNING": False,  # a pinned thread waits for whoever else has its core
-        }
-        return openvino.Core().compile_model(model, "CPU", settings).create_infer_request()
+        model = compiled(self._model, [shape], precision=self.precision, threads=self._threads)
+        return model.create_infer_request()
 
 
 class _Answers(nn.Module):
@@ -112,14 +105,35 @@ def _converted(network: Network, *, side_px: int) -> tuple[tuple[str, ...], open
     network = copy.deepcopy(network).eval()
     network.standardise = nn.Identity()
     example = torch.linspace(-1, 1, side_px**2).reshape(1, 1, side_px, side_px)
+    with torch.inference_mode():
+        names = tuple(network.outputs(example))
+    return names, converted(_Answers(network), example)
+
+
+def converted(module: nn.Module, *examples: Tensor) -> openvino.Model:
+    """A module as OpenVINO has it, for inputs of any size like the examples."""
     with torch.inference_mode(), warnings.catch_warnings():
         # Its successor, torch.export, writes errors to the log on its way through OpenVINO's reader.
         warnings.simplefilter("ignore", DeprecationWarning)
-        names = tuple(network.outputs(example))
-        traced = torch.jit.trace(_Answers(network), example)  # type: ignore[no-untyped-call]
+        traced = torch.jit.trace(module, examples)  # type: ignore[no-untyped-call]
     frontend = FrontEndManager().load_by_framework("pytorch")
     decoder = TorchScriptPythonDecoder(traced)  # must live as long as the conversion
-    return names, frontend.convert(frontend.load(decoder))
+    return frontend.convert(frontend.load(decoder))
+
+
+def compiled(
+    model: openvino.Model, shapes: Sequence[Sequence[int]], *, precision: Precision, threads: int
+) -> openvino.CompiledModel:
+    """A model made ready for this processor and for inputs of some shapes."""
+    model = model.clone()
+    model.reshape({own: list(shape) for own, shape in zip(model.inputs, shapes, strict=True)})
+    settings = {
+        "INFERENCE_PRECISION_HINT": _HINTS[precision],
+        "INFERENCE_NUM_THREADS": threads,
+        "PERFORMANCE_HINT": "LATENCY",
+        "ENABLE_CPU_PINNING": False,  # a pinned thread waits for whoever else has its core
+    }
+    return openvino.Core().compile_model(model, "CPU", settings)
 
 
 def _standardised(frames: NDArray[np.float32]) -> NDArray[np.float32]:

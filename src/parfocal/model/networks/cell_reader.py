@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import torch
@@ -15,6 +15,8 @@ PATCH_PX = 72
 """Side of what is seen of each place."""
 STRIDE_PX = 8
 """Places are that far apart."""
+MARGIN_PX = PATCH_PX // 2 - STRIDE_PX
+"""About a frame, for its tiles: the middle of the first lies that much beyond the corner."""
 _CHANNELS = (24, 48, 64, 96)
 _FARTHEST_SD = 6.0
 _FARTHEST_CONTRAST = 8.0
@@ -107,47 +109,67 @@ class CellReader(nn.Module):
         numbers : Tensor, shape (N, n_numbers)
             That describe each frame as a whole.
         """
-        return self._told(self._features(contrast, numbers, step=1))
+        return self._told(self._features(self.seen(contrast, step=1), numbers))
 
-    def tiles(self, frame_yx: Tensor, numbers: Tensor) -> Tensor:
-        """What lies in each tile of a frame, to be averaged over windows; see `cells_told`.
+    def look_at(self, frame_yx: Tensor) -> Callable[[Tensor], Tensor]:
+        """Begins to read the tiles of a frame; what it gives asks for the numbers of the frame, and ends it.
 
         Parameters
         ----------
         frame_yx : Tensor, shape (Y, X)
             Grey values.
-        numbers : Tensor, shape (n_numbers,)
-            That describe the frame as a whole.
 
         Returns
         -------
-        Tensor, shape (width + 3, Y // 16, X // 16)
+        callable
+            Takes the numbers that describe the frame as a whole, shape (n_numbers,). Gives what lies in each
+            tile, shape (width + 3, Y // 16, X // 16), see `tell`.
+        """
+        seen = self.seen(contrast_of(frame_yx[None], margin_px=MARGIN_PX), step=2)
+        return lambda numbers: inside_frame(self.tell(seen, numbers[None])[0], frame_yx)
+
+    def seen(self, contrast: Tensor, *, step: int) -> Tensor:
+        """What the convolutions see at each `step`-th place of frames (N, 1, Y, X), shape (N, n, y, x)."""
+        return _pooled(self.convolutions(contrast.clamp(-_FARTHEST_CONTRAST, _FARTHEST_CONTRAST)), step=step)
+
+    def tell(self, seen: Tensor, numbers: Tensor) -> Tensor:
+        """What lies in each tile, to be averaged over windows; see `cells_told`.
+
+        Parameters
+        ----------
+        seen : Tensor, shape (N, n, y, x)
+            At every second place.
+        numbers : Tensor, shape (N, n_numbers)
+
+        Returns
+        -------
+        Tensor, shape (N, width + 3, y, x)
             Features times presence, presence, certainty, and certainty times the defocus of the bins.
         """
-        contrast = contrast_of(frame_yx[None], margin_px=PATCH_PX // 2 - STRIDE_PX)
-        features = self._features(contrast, numbers[None], step=2)
+        features = self._features(seen, numbers)
         logits, presence = self._told(features)
-        n_bins = logits.shape[-1]
-        bins = torch.arange(n_bins, device=logits.device) - 0.5 * (n_bins - 1)
+        bins = torch.arange(self.n_bins, dtype=torch.float32, device=logits.device) - 0.5 * (self.n_bins - 1)
         shares, there = torch.softmax(logits, dim=-1), torch.sigmoid(presence)
         mean = shares @ bins
         certainty = there / (shares @ bins.square() - mean.square()).clamp_min(_LEAST_VARIANCE)
         of_places = torch.stack([there, certainty, certainty * mean], dim=-1)
-        tiles = torch.cat([features.float() * there[..., None], of_places], dim=-1)[0].permute(2, 0, 1)
-        return tiles[:, : frame_yx.shape[0] // TILE_PX, : frame_yx.shape[1] // TILE_PX]
+        return torch.cat([features.float() * there[..., None], of_places], dim=-1).permute(0, 3, 1, 2)
 
-    def _features(self, contrast: Tensor, numbers: Tensor, *, step: int) -> Tensor:
-        """Of each `step`-th place, shape (N, y, x, width)."""
+    def _features(self, seen: Tensor, numbers: Tensor) -> Tensor:
+        """Of each place, shape (N, y, x, width)."""
         scaled = ((numbers - self.numbers_mean) / self.numbers_sd).clamp(-_FARTHEST_SD, _FARTHEST_SD)
-        limited = contrast.clamp(-_FARTHEST_CONTRAST, _FARTHEST_CONTRAST)
-        seen = _pooled(self.convolutions(limited), step=step).permute(0, 2, 3, 1)
-        first = torch.relu(self.of_place(seen) + self.of_frame(scaled)[:, None, None])
+        first = torch.relu(self.of_place(seen.permute(0, 2, 3, 1)) + self.of_frame(scaled)[:, None, None])
         features: Tensor = torch.relu(self.hidden(self.dropout(first)))
         return features
 
     def _told(self, features: Tensor) -> Places:
         out = self.head(features).float()
         return Places(out[..., :-1], out[..., -1])
+
+
+def inside_frame(tiles: Tensor, frame_yx: Tensor) -> Tensor:
+    """Of tiles (n, y, x) those that lie in a frame (Y, X) as a whole."""
+    return tiles[:, : frame_yx.shape[0] // TILE_PX, : frame_yx.shape[1] // TILE_PX]
 
 
 def cells_told(tiles: Tensor) -> Tensor:

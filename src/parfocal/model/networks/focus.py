@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import torch
 from torch import Tensor, nn
@@ -182,12 +182,14 @@ def _tiles(
     frame_yx: Tensor, bands: Bands, *, look: Look = AS_IT_IS, reader: CellReader | None = None
 ) -> Tensor:
     """What is known of each tile of a frame, to be averaged over windows, shape (channels, y, x)."""
-    moments = moments_of(frame_yx, bands, look=look)
     if reader is None:
-        return moments
-    of_frame = frame_numbers(moments, bands)
-    with torch.autocast(frame_yx.device.type, torch.bfloat16, enabled=has_fast_bf16()):
-        cells = reader.tiles(looked_at(frame_yx, look), of_frame)
+        return moments_of(frame_yx, bands, look=look)
+    rounding = partial(torch.autocast, frame_yx.device.type, torch.bfloat16, enabled=has_fast_bf16())
+    with rounding():
+        tell = reader.look_at(looked_at(frame_yx, look))  # a compiled one goes on beside what follows
+    moments = moments_of(frame_yx, bands, look=look)
+    with rounding():
+        cells = tell(frame_numbers(moments, bands))
     return torch.cat([moments, cells])
 
 
