@@ -29,9 +29,9 @@ from parfocal.model import (
     use_threads,
 )
 from parfocal.model.backends import InferenceSettings
-from parfocal.model.familiarity import everything_familiar, numbers_of
+from parfocal.model.familiarity import Evidence, Familiarity, learn_familiarity, views_of
 from parfocal.model.intervals import EVEN
-from parfocal.model.networks import focus_network
+from parfocal.model.networks import Network, focus_network
 
 CAMERA_PIXEL_UM, WORKING_PIXEL_UM, FIELD_UM = 0.06, 0.24, 60.0
 HEIGHT_PX, WIDTH_PX, SMALL_PX = 1552, 2080, 256
@@ -115,10 +115,6 @@ def fresh_estimator(
     base = load_recipe("wei2018") if network.architecture == "wei2018" else Recipe()
     recipe = base.replace(network=network.model_dump(), sampling={"pixel_size_um": WORKING_PIXEL_UM})
     fresh = build_network(network, n_bins=recipe.bins.count)
-    side_px = recipe.network.smallest_px
-    with torch.inference_mode():
-        features = fresh.eval().outputs(torch.zeros(1, 1, side_px, side_px)).get("features")
-    known = numbers_of(np.zeros((side_px, side_px)), None if features is None else features[0].numpy())
     header = ModelHeader(
         recipe=recipe,
         camera_pixel_size_um=camera_pixel_um,
@@ -132,7 +128,6 @@ def fresh_estimator(
         n_stacks=0,
         spread_scale=1.0,
         interval90_scale=1.645,
-        usual_distance=1.0,
         calibrated_on="nothing",
         metrics={},
         parameters=count_parameters(fresh),
@@ -140,8 +135,25 @@ def fresh_estimator(
         package_version="benchmark",
     )
     arrays = {f"network.{name}": value.numpy() for name, value in fresh.state_dict().items()}
-    arrays |= {**EVEN.arrays(), **everything_familiar(known.size).arrays()}
+    arrays |= {**EVEN.arrays(), **familiar_with_noise(fresh, recipe).arrays()}
     return kind(header, arrays, fingerprint="benchmark", field_um=field_um, inference=inference)
+
+
+def familiar_with_noise(network: Network, recipe: Recipe) -> Familiarity:
+    """As long to ask as one that was learned from frames."""
+    side_px = recipe.network.smallest_px
+    with torch.inference_mode():
+        features = network.eval().outputs(torch.zeros(1, 1, side_px, side_px)).get("features")
+    views = views_of(np.zeros((side_px, side_px)), None if features is None else features[0].numpy())
+    random = np.random.default_rng(0)
+    lowest_um, highest_um = recipe.bins.lowest_um, recipe.bins.highest_um
+
+    def some(away: float) -> Evidence:
+        numbers = tuple(random.normal(away, 1, (200, view.size)) for view in views)
+        even = np.full((200, recipe.bins.count), 1 / recipe.bins.count)
+        return Evidence(numbers, random.uniform(lowest_um, highest_um, 200), np.ones(200), even)
+
+    return learn_familiarity(some(0.0), some(3.0), held_out=some(0.0))
 
 
 def estimator_case(

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
@@ -22,9 +21,8 @@ from parfocal.model import (
     count_parameters,
 )
 from parfocal.model.described import LookSettings
-from parfocal.model.familiarity import everything_familiar, numbers_of
+from parfocal.model.familiarity import everything_familiar
 from parfocal.model.intervals import EVEN
-from parfocal.model.networks import Network
 from parfocal.zstack import ZStack
 
 PIXEL_UM = 0.5
@@ -112,7 +110,6 @@ def fresh_model(recipe: Recipe = RECIPE) -> tuple[ModelHeader, dict[str, NDArray
         n_stacks=5,
         spread_scale=1.0,
         interval90_scale=1.6,
-        usual_distance=1.0,
         calibrated_on="validation",
         metrics={"mae_um": 0.5},
         parameters=count_parameters(network),
@@ -123,12 +120,5 @@ def fresh_model(recipe: Recipe = RECIPE) -> tuple[ModelHeader, dict[str, NDArray
     return header, {
         **arrays,
         **EVEN.arrays(),
-        **everything_familiar(n_numbers(network, side_px=recipe.network.smallest_px)).arrays(),
+        **everything_familiar().arrays(),
     }
-
-
-def n_numbers(network: Network, *, side_px: int) -> int:
-    """How many numbers are known of a frame."""
-    with torch.inference_mode():
-        features = network.eval().outputs(torch.zeros(1, 1, side_px, side_px)).get("features")
-    return numbers_of(np.zeros((side_px, side_px)), None if features is None else features[0].numpy()).size

@@ -88,6 +88,11 @@ def test_validation_stacks_are_what_intervals_are_measured_on(model_path: Path) 
     assert np.mean(errors <= half_um * (1 + 1e-9)) >= 0.9
     # Two stacks tell little: as wide as the widest error at least, and as new days need.
     assert (errors <= half_um * (1 + 1e-6)).all()
+    # A network that knows other days errs no more on a new one.
+    narrower = calibrate(network, training, validation, RECIPE, knows_other_days=True)
+    assert 0.9 <= np.mean(errors <= half_widths_um(narrower) * (1 + 1e-9)) < 1
+    flattered = calibrate(network, training, [], RECIPE, knows_other_days=True)
+    assert flattered.interval90_scale == calibrate(network, training, [], RECIPE).interval90_scale
 
 
 def half_widths_um(calibration: Calibration) -> NDArray[np.float64]:

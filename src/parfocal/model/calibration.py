@@ -66,22 +66,35 @@ def calibrate(
     training: Sequence[LabelledStack],
     validation: Sequence[LabelledStack],
     recipe: Recipe,
+    *,
+    knows_other_days: bool = False,
 ) -> Calibration:
     """How wide the intervals must be and what familiar frames look like, measured on the validation stacks.
+
+    Parameters
+    ----------
+    network : Module
+    training, validation : sequence of (ZStack, focus_z_um)
+    recipe : Recipe
+    knows_other_days : bool
+        Whether the network was taught by other microscopes and days than those of the stacks.
 
     Notes
     -----
     Two things make intervals wider than the errors of the validation frames: few stacks tell them only
     roughly (`stack_scale`), and a model errs further on days it did not learn from (`NEW_DAY_FACTOR`). The
-    larger counts. Without validation stacks the training stacks serve, which flatters; the model file says
-    so.
+    larger counts. Where other days are known neither does: on such days, that no stack showed, intervals by
+    the validation frames alone held 90 to 97 % (5, 10 and 100 stacks). Without validation stacks the training
+    stacks serve, which flatters; the model file says so.
     """
     held_out = validation or training
     frames = (seen(stack, plane, recipe) for stack, _ in held_out for plane in range(stack.n_planes))
     evidence = gather(network, frames, recipe)
     actual_um = np.concatenate([stack.defocus_um(focus_z_um) for stack, focus_z_um in held_out])
     predictions = Predictions(actual_um, evidence.defocus_um, evidence.spread_um)
-    spread_scale, interval90_scale, intervals = _widths(predictions, held_out)
+    spread_scale, interval90_scale, intervals = _widths(
+        predictions, held_out, knows_other_days=knows_other_days and bool(validation)
+    )
     return Calibration(
         spread_scale=spread_scale,
         interval90_scale=interval90_scale,
@@ -92,7 +105,9 @@ def calibrate(
     )
 
 
-def _widths(predictions: Predictions, stacks: Sequence[LabelledStack]) -> tuple[float, float, Intervals]:
+def _widths(
+    predictions: Predictions, stacks: Sequence[LabelledStack], *, knows_other_days: bool
+) -> tuple[float, float, Intervals]:
     """Scale of the spread, scale of the interval, and how that differs with distance from focus."""
     errors = np.abs(predictions.inferred_um - predictions.actual_um)
     ratios = errors / predictions.spread_um
@@ -101,8 +116,10 @@ def _widths(predictions: Predictions, stacks: Sequence[LabelledStack]) -> tuple[
     stretched = Intervals(at_um, stretch, math.inf).stretch_at(predictions.inferred_um)
     intervals = Intervals(at_um, stretch, widest_spread_um(predictions.spread_um * stretched, errors))
     even = ratios / stretched
-    of_stack = np.repeat(np.arange(len(stacks)), [stack.n_planes for stack, _ in stacks])
-    scale = max(stack_scale(even, of_stack), NEW_DAY_FACTOR * conformal_scale(even))
+    scale = conformal_scale(even)
+    if not knows_other_days:
+        of_stack = np.repeat(np.arange(len(stacks)), [stack.n_planes for stack, _ in stacks])
+        scale = max(stack_scale(even, of_stack), NEW_DAY_FACTOR * scale)
     return spread_scale, max(scale, 1e-6) / spread_scale, intervals
 
 

@@ -18,7 +18,7 @@ from parfocal.estimate import FocusEstimate
 from parfocal.model.backends import Backend, InferenceSettings, open_backend
 from parfocal.model.bins import BinSettings
 from parfocal.model.defocus_map import DefocusMap, TileEvidence, evidence_of_places, evidence_of_windows
-from parfocal.model.familiarity import Evidence, Familiarity, numbers_of
+from parfocal.model.familiarity import Evidence, Familiarity, views_of
 from parfocal.model.intervals import Intervals
 from parfocal.model.layers import layers_of, softmax, tile_mixture
 from parfocal.model.model_file import ModelHeader, load_model
@@ -247,7 +247,7 @@ class FocusEstimator:
         defocus, spread = answer(probabilities, self.header.bins, how=self.header.recipe.answer)
         features = outputs["features"][0] if "features" in outputs else None
         return Evidence(
-            numbers_of(frame, features)[None],
+            tuple(view[None] for view in views_of(frame, features)),
             np.array([defocus]),
             np.array([spread]),
             probabilities[None],

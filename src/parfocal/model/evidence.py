@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from parfocal.model.estimator import answer
-from parfocal.model.familiarity import Evidence, Familiarity, clipped_fraction, learn_familiarity, numbers_of
+from parfocal.model.familiarity import Evidence, Familiarity, clipped_fraction, learn_familiarity, views_of
 from parfocal.model.layers import softmax
 from parfocal.model.recipe import Recipe
 from parfocal.model.strange_frames import strange, varied
@@ -54,15 +54,16 @@ def learn_from_stacks(
 def gather(network: nn.Module, frames: Iterable[Tensor], recipe: Recipe) -> Evidence:
     """What is known of some frames (y, x) at the working pixel, each seen as an estimator sees it."""
     network.eval()
-    numbers, probabilities = [], []
+    views, probabilities = [], []
     with torch.inference_mode():
         for batch in _batches(frames):
             outputs = _outputs(network, batch)
             features = outputs.get("features", [None] * len(batch))
-            numbers += [numbers_of(frame.numpy(), own) for frame, own in zip(batch, features, strict=True)]
+            views += [views_of(frame.numpy(), own) for frame, own in zip(batch, features, strict=True)]
             probabilities += [softmax(logits) for logits in outputs["logits"]]
     defocus, spread = np.array([answer(p, recipe.bins, how=recipe.answer) for p in probabilities]).T
-    return Evidence(np.stack(numbers), defocus, spread, np.stack(probabilities))
+    of_frames = tuple(np.stack(view) for view in zip(*views, strict=True))
+    return Evidence(of_frames, defocus, spread, np.stack(probabilities))
 
 
 def seen(stack: ZStack, plane: int, recipe: Recipe) -> Tensor:

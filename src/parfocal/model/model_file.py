@@ -22,7 +22,7 @@ from parfocal.model.shipped import find_model
 from parfocal.settings import Settings
 
 HEADER_KEY = "parfocal"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 class ModelHeader(Settings):
@@ -38,12 +38,10 @@ class ModelHeader(Settings):
         Factor that makes the spread of the network's distribution a standard deviation of its error.
     interval90_scale : float
         Half the width of the 90 % interval in units of that standard deviation.
-    usual_distance : float
-        See `parfocal.model.familiarity`.
     usual_clipping : float
         See `parfocal.model.familiarity`.
     calibrated_on : str
-        Part of the dataset on which the last four were measured; the name of the stacks, where the first two
+        Part of the dataset on which the last three were measured; the name of the stacks, where the first two
         were measured again on another microscope.
     microscope : MicroscopeFit, optional
         The line from the network's answers to the um of a microscope that the model was calibrated to.
@@ -62,7 +60,6 @@ class ModelHeader(Settings):
     n_stacks: int
     spread_scale: float
     interval90_scale: float
-    usual_distance: float
     usual_clipping: float = 0.0
     calibrated_on: str
     microscope: MicroscopeFit | None = None

@@ -150,8 +150,9 @@ def _train_here(
         elif job.is_first:
             _set_aside(job.checkpoint)
         _learn(run, job, watch=watch, clock=clock)
-    _choose_weights(run, job)
-    return job.agreed(_write_model(run, job, out=out) if job.is_first else None)  # type: ignore[return-value]
+    keeps_start = _choose_weights(run, job)
+    header = _write_model(run, job, out=out, keeps_start=keeps_start) if job.is_first else None
+    return job.agreed(header)  # type: ignore[return-value]
 
 
 def _take_up(run: TrainingRun, job: TrainingJob) -> None:
@@ -330,8 +331,13 @@ def _on_device(batches: Iterable[Batch], fabric: Fabric) -> Iterable[Batch]:
         yield on_device, fabric.to_device(defocus_um)
 
 
-def _choose_weights(run: TrainingRun, job: TrainingJob) -> None:
-    """Of those found on the way: the best, the last, or the mean of the last and those it started from.
+def _choose_weights(run: TrainingRun, job: TrainingJob) -> bool:
+    """Of those found on the way: the best, the last, or a mean of the last and those it started from.
+
+    Returns
+    -------
+    bool
+        Whether it is the mean.
 
     Notes
     -----
@@ -342,12 +348,14 @@ def _choose_weights(run: TrainingRun, job: TrainingJob) -> None:
     if run.best_weights:
         run.network.load_state_dict(run.best_weights)
     if not run.start_weights:
-        return
+        return False
     last = weights_of(run.network)
     last_mae_um = _validation_mae_um(run, job) if job.is_validated else math.nan
     run.network.load_state_dict(mixed(last, run.start_weights, share=job.recipe.training.keep_of_start))
     if job.is_validated and _validation_mae_um(run, job) > WORSE * last_mae_um:
         run.network.load_state_dict(last)
+        return False
+    return True
 
 
 def _save(run: TrainingRun, job: TrainingJob) -> None:
@@ -356,9 +364,11 @@ def _save(run: TrainingRun, job: TrainingJob) -> None:
         job.log.flush()
 
 
-def _write_model(run: TrainingRun, job: TrainingJob, *, out: Path) -> ModelHeader:
+def _write_model(run: TrainingRun, job: TrainingJob, *, out: Path, keeps_start: bool) -> ModelHeader:
     # Not `run.placed`: measured in the precision in which the estimator will use it.
-    calibration = calibrate(run.network, job.training, job.validation, job.recipe)
+    calibration = calibrate(
+        run.network, job.training, job.validation, job.recipe, knows_other_days=keeps_start
+    )
     header = _header(run, job, calibration)
     weights = {f"network.{k}": v.detach().cpu().numpy() for k, v in run.network.state_dict().items()}
     save_model(out, header, {**weights, **calibration.arrays()})
@@ -380,7 +390,6 @@ def _header(run: TrainingRun, job: TrainingJob, calibration: Calibration) -> Mod
         n_stacks=len(job.training),
         spread_scale=calibration.spread_scale,
         interval90_scale=calibration.interval90_scale,
-        usual_distance=calibration.familiarity.usual_distance,
         usual_clipping=calibration.familiarity.usual_clipping,
         calibrated_on=calibration.part,
         metrics={"mae_um": predictions.mae_um, "within_1um": predictions.within_1um},

@@ -130,10 +130,13 @@ class FocusNetwork(nn.Module):
         -------
         dict
             ``logits`` (N, bins); ``tile_logits`` (N, bins, y, x) and ``tile_weights`` (N, 1, y, x) of each
-            window, the weights summing to 1; ``features`` (N, channels), their weighted mean features.
+            window, the weights summing to 1; ``features`` (N, bands.n_channels), the numbers of the frame as
+            a whole, which tell what it looks like.
         """
         of_frame, of_windows = self._described(frames)
-        features = self._features(of_frame, of_windows)
+        frame, windows = self._scaled(of_frame, of_windows)
+        first = self.of_window(windows) + self.of_frame(frame)[:, None, None]
+        features = torch.relu(self.hidden(self.dropout(torch.relu(first))))
         out = self.head(features).float()
         weights = torch.softmax(out[..., -1].flatten(1), dim=1).view_as(out[..., -1])
         tile_logits = out[..., :-1].permute(0, 3, 1, 2)
@@ -141,7 +144,7 @@ class FocusNetwork(nn.Module):
             "logits": (tile_logits * weights[:, None]).sum(dim=(-2, -1)),
             "tile_logits": tile_logits,
             "tile_weights": weights[:, None],
-            "features": (features.float() * weights[..., None]).sum(dim=(1, 2)),
+            "features": frame[:, : self.bands.n_channels].float(),
         }
 
     def places(self, frame_yx: Tensor) -> Places:
@@ -156,17 +159,13 @@ class FocusNetwork(nn.Module):
         """Logits (N, bins) of frames, see `outputs`."""
         return self.outputs(frames)["logits"]
 
-    def _features(self, of_frame: Tensor, of_windows: Tensor) -> Tensor:
-        """Of each window, shape (N, y, x, width)."""
-        scaled = [
+    def _scaled(self, of_frame: Tensor, of_windows: Tensor) -> list[Tensor]:
+        return [
             ((numbers - mean) / sd).clamp(-FARTHEST_SD, FARTHEST_SD)
             for numbers, mean, sd in zip(
                 (of_frame, of_windows), self.numbers_mean, self.numbers_sd, strict=True
             )
         ]
-        first = self.of_window(scaled[1]) + self.of_frame(scaled[0])[:, None, None]
-        features: Tensor = torch.relu(self.hidden(self.dropout(torch.relu(first))))
-        return features
 
     def _described(self, frames: Tensor) -> tuple[Tensor, Tensor]:
         """Numbers of frames (N, n) and of their windows (N, y, x, n)."""
