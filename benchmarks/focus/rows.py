@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import tempfile
 import time
 from collections import defaultdict
@@ -85,6 +86,7 @@ HEADINGS = (
     "within 1 um",
     "wrong sign",
     "90 % interval holds",
+    "by day and density",
     "accepted",
     "of these > 1 um off",
     "processor minutes",
@@ -111,7 +113,53 @@ def page(rows: Sequence[Row]) -> str:
         for row in sorted(rows, key=lambda row: (row["stacks"], row["contender"], row["seed"]))
     )
     noisy = f"\n## Labels as people make them\n\n{table(rows, noisy=True)}" if _any_noisy(rows) else ""
-    return f"{_HEAD}\n{told}\n\n## Labels without error\n\n{table(rows)}{noisy}{_FOOT}```\n{commands}\n```\n"
+    tables = f"## Labels without error\n\n{table(rows)}{noisy}{time_to_accuracy(rows)}"
+    return f"{_HEAD}\n{told}\n\n{tables}{_FOOT}```\n{commands}\n```\n"
+
+
+SLOW, TIMED_STACKS = "wei2018-sane", 100
+"""Whose best accuracy the others are timed to reach, and with how many stacks."""
+_TIMES = f"""
+## Time to the accuracy of the 2018 network
+
+Processor seconds until the error on validation stacks is no larger than the best one that {SLOW} has in its
+whole run, with {TIMED_STACKS} stacks; means over the seeds that both have. Contenders that do not get there
+are left out.
+
+| contender | seeds | seconds | of its time |
+| --- | --- | --- | --- |
+"""
+
+
+def time_to_accuracy(rows: Iterable[Row]) -> str:
+    """How long each contender needs for the best validation error of the 2018 network, as Markdown.
+
+    From the curves of the rows, seed by seed; empty without rows of that network.
+    """
+    curves: defaultdict[str, dict[int, Row]] = defaultdict(dict)
+    for row in rows:
+        if row["stacks"] == TIMED_STACKS and not row["noisy"] and (row.get("curve") or {}).get("seconds"):
+            curves[row["contender"]][row["seed"]] = row["curve"]
+    best_um = {seed: min(curve["validation_mae_um"]) for seed, curve in curves[SLOW].items()}
+    timed = []
+    for name, of_seeds in curves.items():
+        seeds = sorted(best_um.keys() & of_seeds.keys())
+        took_s, slow_s = (
+            [_seconds_to(of_name[seed], best_um[seed]) for seed in seeds]
+            for of_name in (of_seeds, curves[SLOW])
+        )
+        if seeds and max(took_s) < math.inf:
+            mean_s = float(np.mean(took_s))
+            timed.append(
+                (mean_s, f"| {name} | {len(seeds)} | {mean_s:.0f} | 1/{np.mean(slow_s) / mean_s:.3g} |")
+            )
+    return _TIMES + "\n".join(line for _, line in sorted(timed)) + "\n" if timed else ""
+
+
+def _seconds_to(curve: Row, mae_um: float) -> float:
+    """Processor seconds until a validation error was no larger; infinite where none was."""
+    moments = zip(curve["seconds"], curve["validation_mae_um"], strict=True)
+    return next((seconds for seconds, error in moments if error <= mae_um), math.inf)
 
 
 _HEAD = """# Leaderboard
@@ -124,7 +172,9 @@ Contenders learn from three days and are tested on all frames within 15 um of fo
 other two. Of the stacks counted here about one in five is kept from training, for validation. Errors are in
 um, means over the seeds; a seed is another draw of stacks, weights and batches. "95 %": the outermost ends,
 over the seeds, of bootstrap intervals over test stacks. A wrong sign is counted beyond one depth of field
-(0.8 um). Minutes are processor time of training on one thread, drawing of batches included.
+(0.8 um). "By day and density": the lowest and the highest share of frames whose 90 % interval holds the
+truth, of the two days and of thirds of the stacks by their number of cells. Minutes are processor time of
+training on one thread, drawing of batches included.
 """
 _FOOT = """
 ## Each row again
@@ -151,6 +201,7 @@ def _cells_of(rows: list[Row]) -> tuple[str, ...]:
         _percent(_mean(rows, whole, "within_1um")),
         _percent(_mean(rows, whole, "wrong_sign_rate")),
         _percent(_mean(rows, whole, "interval90_coverage")),
+        _farthest_coverage(rows),
         _percent(_mean(rows, "accepted", "rate")),
         _percent(_mean(rows, "accepted", "above_1um")),
         _minutes(rows),
@@ -169,6 +220,17 @@ def _ends(intervals: list[list[float] | None]) -> str:
     if not known:
         return "-"
     return f"{_um(min(low for low, _ in known))} to {_um(max(high for _, high in known))}"
+
+
+def _farthest_coverage(rows: list[Row]) -> str:
+    """Lowest and highest coverage of intervals among days and densities, each the mean over the seeds."""
+    shares = []
+    for block in ("by_experiment", "by_density"):
+        for name in rows[0].get(block) or {}:
+            of_part = [row[block][name].get("interval90_coverage") for row in rows if name in row[block]]
+            if of_part and None not in of_part:
+                shares.append(float(np.mean(of_part)))
+    return f"{100 * min(shares):.1f} to {100 * max(shares):.1f} %" if shares else "-"
 
 
 def _minutes(rows: list[Row]) -> str:

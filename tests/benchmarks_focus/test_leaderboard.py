@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from answers import THIRDS, thirds
 from contenders import CONTENDERS, Plan, contender, full_leaderboard, recipe_for, training_curve
 from differences import OFFSET, PLANES_APART, difference_stack, make_differences
 from leaderboard import make_rows, parse
-from rows import learn_row, page, plan_of, read_rows, table
+from rows import learn_row, page, plan_of, read_rows, table, time_to_accuracy
 from small_days import N_TEST, small_days
 
 from parfocal.data import Dataset
@@ -84,6 +85,24 @@ def test_the_page_tells_the_command_of_each_row(results: Path) -> None:
     text = page(read_rows(results))
     assert text.count("leaderboard.py DAYS --contender") == 5
     assert all(f"**{name}**" in text for name in CONTENDERS)
+
+
+def timed(contender: str, seed: int, curve: dict[str, float]) -> dict[str, Any]:
+    """A row of which only the curve counts: seconds and the error then."""
+    told = {"seconds": [float(s) for s in curve], "validation_mae_um": list(curve.values())}
+    return {"contender": contender, "stacks": 100, "seed": seed, "noisy": False, "curve": told}
+
+
+def test_the_time_to_the_accuracy_of_the_2018_network_is_that_of_its_best_validation() -> None:
+    rows = [
+        timed("wei2018-sane", 0, {"100": 0.9, "1000": 0.6, "1200": 0.7}),
+        timed("focus", 0, {"10": 0.7, "20": 0.6, "90": 0.3}),
+        timed("focus", 1, {"5": 0.1}),
+        timed("mobilenet-v3", 0, {"10": 2.0}),
+    ]
+    lines = time_to_accuracy(rows).splitlines()[-2:]
+    assert lines == ["| focus | 1 | 20 | 1/50 |", "| wei2018-sane | 1 | 1000 | 1/1 |"]
+    assert time_to_accuracy(rows[1:]) == ""
 
 
 def test_a_row_that_is_there_is_not_made_again(
