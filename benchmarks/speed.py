@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,6 +35,7 @@ from parfocal.model.intervals import EVEN
 from parfocal.model.networks import Network, focus_network
 
 CAMERA_PIXEL_UM, WORKING_PIXEL_UM, FIELD_UM = 0.06, 0.24, 60.0
+SUSTAINED_S = 3.0
 HEIGHT_PX, WIDTH_PX, SMALL_PX = 1552, 2080, 256
 PLAIN = "plain path"
 NETWORKS = {
@@ -51,6 +53,7 @@ ROUTES = (
     ("tiny", FIELD_UM, "torch", "fp32"),
     ("tiny", None, "torch", "fp32"),
     ("default", FIELD_UM, "torch", "fp32"),
+    ("default", FIELD_UM, "openvino", "bf16"),
     ("default", None, "torch", "fp32"),
     ("fresh", FIELD_UM, "torch", "fp32"),
     ("large", FIELD_UM, "torch", "fp32"),
@@ -220,6 +223,38 @@ def print_table(rows: list[Case], times: np.ndarray) -> None:
         )
 
 
+def sustained(case: Callable[[], Case], *, workers: int, seconds: float) -> float:
+    """Frames per second when so many threads, each with an estimator of its own, ask without a pause."""
+    cases = [case() for _ in range(workers)]
+    for one in cases:
+        one.run()
+
+    def asked(one: Case) -> int:
+        n, end = 0, time.perf_counter() + seconds
+        while time.perf_counter() < end:
+            one.run()
+            n += 1
+        return n
+
+    with ThreadPoolExecutor(workers) as pool:
+        return sum(pool.map(asked, cases)) / seconds
+
+
+def print_sustained(*, workers: int, **options) -> None:
+    """Frames per second of the cheapest networks, for each number of threads up to `workers`."""
+    use_threads(1)
+    frame = noise((HEIGHT_PX, WIDTH_PX), np.uint16)
+    for name in ("tiny", "fresh", "default"):
+        route = (name, FIELD_UM, "auto", "auto")
+        for n in range(1, workers + 1):
+            rate = sustained(
+                lambda route=route: estimator_case("", frame, route, CAMERA_PIXEL_UM, threads=1, **options),
+                workers=n,
+                seconds=SUSTAINED_S,
+            )
+            print(f"{name:<8} {FIELD_UM:g} um, {n} at once: {rate:.0f} frames/s, without a pause")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--frames", type=int, default=200)
@@ -233,6 +268,7 @@ def main() -> None:
         rows = cases(threads=threads, kind=kind)
         print(f"threads: {threads}; {given.frames} frames each, {given.in_a_row} in a row, {kind.__name__}")
         print_table(rows, measured_ms(rows, frames=given.frames, in_a_row=given.in_a_row))
+    print_sustained(workers=max(given.threads), kind=kind)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from parfocal.model.bins import BinSettings
 from parfocal.model.defocus_map import DefocusMap, TileEvidence, evidence_of_places, evidence_of_windows
 from parfocal.model.familiarity import Evidence, Familiarity, views_of
 from parfocal.model.intervals import Intervals
-from parfocal.model.layers import layers_of, softmax, tile_mixture
+from parfocal.model.layers import layers_of, softmax, tile_mixture, two_layers_of
 from parfocal.model.model_file import ModelHeader, load_model
 from parfocal.model.networks import FocusNetwork, Network, build_network
 from parfocal.model.shipped import find_model
@@ -272,9 +272,17 @@ class FocusEstimator:
             in_distribution=familiar,
             accepted=familiar >= ACCEPT_ABOVE
             and not self._intervals.is_too_broad(defocus_um=own_defocus, spread_um=own_spread),
-            layers_um=layers_of(tile_mixture(outputs), centres),
+            layers_um=self._layers_um(outputs),
             latency_ms=latency_ms,
         )
+
+    def _layers_um(self, outputs: dict[str, NDArray[np.float32]]) -> tuple[float, ...]:
+        """By single cells, where the network knows them and they lie in two layers; else by its windows."""
+        if "cell_um" in outputs:
+            cells_um = self.header.in_answers(outputs["cell_um"][0].astype(np.float64))
+            if two := two_layers_of(cells_um, outputs["cell_presence"][0]):
+                return two
+        return layers_of(tile_mixture(outputs), self.header.answer_bins.centres_um)
 
     def _prepare(
         self, frame_yx: NDArray[Any], *, pixel_size_um: float

@@ -197,6 +197,22 @@ def cells_told(tiles: Tensor) -> Tensor:
     )
 
 
+def defocus_told(tiles: Tensor) -> tuple[Tensor, Tensor]:
+    """How much is in each tile, and its defocus in bins from the middle one.
+
+    Parameters
+    ----------
+    tiles : Tensor, shape (N, width + 3, y, x)
+        See `CellReader.tell`.
+
+    Returns
+    -------
+    Tensor, Tensor, each of shape (N, y, x)
+    """
+    presence, certainty, moment = tiles[:, -3:].unbind(1)
+    return presence, moment / (certainty + _TINY)
+
+
 def contrast_of(frames: Tensor, *, margin_px: int = PATCH_PX // 2) -> Tensor:
     """Contrast of frames in their own standard deviation, with a mirrored margin.
 

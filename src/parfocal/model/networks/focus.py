@@ -19,7 +19,7 @@ from parfocal.model.networks.bands import (
     numbers_of,
 )
 from parfocal.model.networks.cell_reader import STRIDE_PX as PLACES_APART_PX
-from parfocal.model.networks.cell_reader import CellReader, Places, cells_told, contrast_of
+from parfocal.model.networks.cell_reader import CellReader, Places, cells_told, contrast_of, defocus_told
 from parfocal.model.networks.precision import has_fast_bf16
 
 FARTHEST_SD = 6.0
@@ -131,21 +131,29 @@ class FocusNetwork(nn.Module):
         dict
             ``logits`` (N, bins); ``tile_logits`` (N, bins, y, x) and ``tile_weights`` (N, 1, y, x) of each
             window, the weights summing to 1; ``features`` (N, bands.n_channels), the numbers of the frame as
-            a whole, which tell what it looks like.
+            a whole, which tell what it looks like. With a `CellReader`, of frames of grey values: ``cell_um``
+            and ``cell_presence`` (N, y, x), the defocus of what lies in each tile of 16 pixels, in um of the
+            reader's bins, and how much is there.
         """
-        of_frame, of_windows = self._described(frames)
+        of_frame, of_windows, cells = self._described(frames)
         frame, windows = self._scaled(of_frame, of_windows)
         first = self.of_window(windows) + self.of_frame(frame)[:, None, None]
         features = torch.relu(self.hidden(self.dropout(torch.relu(first))))
         out = self.head(features).float()
         weights = torch.softmax(out[..., -1].flatten(1), dim=1).view_as(out[..., -1])
         tile_logits = out[..., :-1].permute(0, 3, 1, 2)
-        return {
+        outputs = {
             "logits": (tile_logits * weights[:, None]).sum(dim=(-2, -1)),
             "tile_logits": tile_logits,
             "tile_weights": weights[:, None],
             "features": frame[:, : self.bands.n_channels].float(),
         }
+        if self.reader and cells is not None:
+            presence, at_bin = defocus_told(cells)
+            centres_um = self.reader.centres_um
+            width_um = (centres_um[-1] - centres_um[0]) / (len(centres_um) - 1)
+            outputs |= {"cell_presence": presence, "cell_um": centres_um.mean() + width_um * at_bin}
+        return outputs
 
     def places(self, frame_yx: Tensor) -> Places:
         """What its `CellReader`, which it must have, says of the places of a frame (Y, X)."""
@@ -167,14 +175,15 @@ class FocusNetwork(nn.Module):
             )
         ]
 
-    def _described(self, frames: Tensor) -> tuple[Tensor, Tensor]:
-        """Numbers of frames (N, n) and of their windows (N, y, x, n)."""
+    def _described(self, frames: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Numbers of frames (N, n) and windows (N, y, x, n), and what a reader told of their tiles."""
         if frames.dim() == 3:
-            return frames[:, 0], frames[:, 1:, None]
+            return frames[:, 0], frames[:, 1:, None], None
         # Nothing to learn in front of the numbers, and bfloat16 would blur their logarithms.
         with torch.no_grad(), torch.autocast(frames.device.type, enabled=False):
             tiles = torch.stack([_tiles(frame, self.bands, reader=self.reader) for frame in frames[:, 0]])
-            return _numbers(tiles, self.bands, window_px=self.window_px)
+            cells = tiles[:, self.bands.n_channels :] if self.reader else None
+            return *_numbers(tiles, self.bands, window_px=self.window_px), cells
 
 
 def _tiles(
