@@ -156,7 +156,7 @@ def familiar_with_noise(network: Network, recipe: Recipe) -> Familiarity:
         even = np.full((200, recipe.bins.count), 1 / recipe.bins.count)
         return Evidence(numbers, random.uniform(lowest_um, highest_um, 200), np.ones(200), even)
 
-    return learn_familiarity(some(0.0), some(3.0), held_out=some(0.0))
+    return learn_familiarity(some(0.0), some(3.0), held_out=some(0.0), n_stacks=10)
 
 
 def estimator_case(

@@ -224,13 +224,14 @@ def _ends(intervals: list[list[float] | None]) -> str:
 
 def _farthest_coverage(rows: list[Row]) -> str:
     """Lowest and highest coverage of intervals among days and densities, each the mean over the seeds."""
-    shares = []
-    for block in ("by_experiment", "by_density"):
-        for name in rows[0].get(block) or {}:
-            of_part = [row[block][name].get("interval90_coverage") for row in rows if name in row[block]]
-            if of_part and None not in of_part:
-                shares.append(float(np.mean(of_part)))
-    return f"{100 * min(shares):.1f} to {100 * max(shares):.1f} %" if shares else "-"
+    shares: defaultdict[str, list[float]] = defaultdict(list)
+    for row in rows:
+        for block in ("by_experiment", "by_density"):
+            for name, told in (row.get(block) or {}).items():
+                if told.get("interval90_coverage") is not None:
+                    shares[name].append(told["interval90_coverage"])
+    means = [100 * float(np.mean(values)) for values in shares.values()]
+    return f"{min(means):.1f} to {max(means):.1f} %" if means else "-"
 
 
 def _minutes(rows: list[Row]) -> str:

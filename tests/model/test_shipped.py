@@ -9,6 +9,7 @@ import pytest
 
 from parfocal.data import Annotation, Dataset, DatasetSettings, SplitRow
 from parfocal.model import FocusEstimator, find_model, load_model, starting_model
+from parfocal.model.shipped import is_shipped
 from parfocal.optics import preset, simulate_stack
 from parfocal.zstack import ZStack
 
@@ -45,14 +46,22 @@ def test_stacks_of_bright_field_start_from_it(tmp_path: Path) -> None:
     [
         {"modality": "phase-contrast"},
         {"objective": None},
-        {"wavelength_um": None},
         {"pixel_size_um": 0.5},
         {"objective": {"numerical_aperture": 0.3, "magnification": 10, "immersion_index": 1.0}},
     ],
-    ids=["phase contrast", "no objective", "no wavelength", "large pixels", "low power"],
+    ids=["phase contrast", "no objective", "large pixels", "low power"],
 )
 def test_what_it_does_not_know_starts_from_fresh_weights(tmp_path: Path, changes: dict) -> None:
     assert starting_model(collected(tmp_path / "d", n_train=2, **changes)) is None
+
+
+def test_light_that_is_not_known_counts_as_green(tmp_path: Path) -> None:
+    assert starting_model(collected(tmp_path / "d", n_train=2, wavelength_um=None)) is not None
+
+
+def test_a_shipped_model_is_known_by_name_and_by_file(tmp_path: Path) -> None:
+    assert is_shipped(Path("bright-field")) and is_shipped(find_model("bright-field"))
+    assert not is_shipped(tmp_path / "bright-field.safetensors")
 
 
 def test_it_knows_yeast_that_it_was_never_shown() -> None:

@@ -310,18 +310,25 @@ def test_a_share_of_the_weights_that_training_started_from_is_kept(
     )
     assert np.abs(last - first).max() > 1e-3
     np.testing.assert_allclose(kept, 0.25 * last + 0.75 * first, atol=1e-6)
+    assert load_model(tmp_path / "kept.safetensors")[0].kept_of_start == 0.75
+    assert load_model(tmp_path / "last.safetensors")[0].kept_of_start == 0
 
 
-def test_weights_that_know_nothing_of_such_images_are_not_kept(spots: Dataset, tmp_path: Path) -> None:
+@pytest.mark.parametrize("parts", [("train",) * 5 + ("validation",) * 2, ("train",) * 5])
+def test_weights_that_know_nothing_of_such_images_are_not_kept(
+    parts: tuple[str, ...], tmp_path: Path
+) -> None:
+    dataset = dataset_at(tmp_path / "dataset", parts=parts)
     header, arrays = fresh_model(RECIPE)
     misled = {**arrays, "network.head.bias": arrays["network.head.bias"].copy()}
     misled["network.head.bias"][0] += 60
-    save_model(tmp_path / "misled.safetensors", header, misled)
+    start = tmp_path / "misled.safetensors"
+    save_model(start, header, misled)
     recipe = retimed(RECIPE, steps=60, keep_of_start=0.75, learning_rate=0.05)
-    header = train(spots, out=tmp_path / "m.safetensors", recipe=recipe, init=tmp_path / "misled.safetensors")
+    found = train(dataset, out=tmp_path / "m.safetensors", recipe=recipe, init=start)
     alone = retimed(recipe, keep_of_start=0)
-    same = train(spots, out=tmp_path / "a.safetensors", recipe=alone, init=tmp_path / "misled.safetensors")
-    assert header.metrics == same.metrics
+    assert found.kept_of_start == 0
+    assert found.metrics == train(dataset, out=tmp_path / "a.safetensors", recipe=alone, init=start).metrics
 
 
 def test_a_resumed_run_keeps_the_same_share_of_what_it_started_from(

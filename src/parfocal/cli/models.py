@@ -70,6 +70,8 @@ def train(
 
     if recipe is not None and size != "default":
         raise InputError("Expected --recipe or --size, not both: a recipe says how large its network is.")
+    if init not in (None, "none") and size != "default":
+        raise InputError("Expected --size or --init MODEL, not both: a model says how large its network is.")
     changes = {"steps": steps, "minutes": minutes, "seed": seed}
     named = None if recipe is None else load_recipe(recipe)
     collected = Dataset.open(dataset)
@@ -90,7 +92,7 @@ def train(
             header = train_model(
                 collected,
                 out=out,
-                recipe=partial(_told_recipe, named, size, start, changes),
+                recipe=partial(_told_recipe, named, size, start, changes, resume),
                 init=start,
                 resume=resume,
                 devices=devices,
@@ -107,6 +109,8 @@ def train(
     if header.calibrated_on == "train":
         note("No validation stacks: the intervals were measured on training stacks and are too narrow.")
     waited = f"; waited for data {last.waiting:.0%} of the time" if last and last.waiting > WAITING else ""
+    if kept := header.kept_of_start:
+        note(f"The model keeps {kept:.0%} of what it started from, for days that no stack shows.")
     error_um = header.metrics["mae_um"]
     say(f"{out}: mean error {error_um:.3f} um on the {header.calibrated_on} stacks{waited}")
 
@@ -125,6 +129,7 @@ def _told_recipe(
     size: Size,
     start: Path | None,
     changes: dict[str, Any],
+    resume: bool,
     stacks: list[tuple[ZStack, float]],
 ) -> Recipe:
     """The recipe of a training, after saying what network it makes."""
@@ -135,12 +140,14 @@ def _told_recipe(
     given = {key: value for key, value in changes.items() if value is not None}
     recipe = recipe.replace(training=recipe.training.replace(**given))
     network = build_network(recipe.network, n_bins=recipe.bins.count)
-    source = f", starting from {start.stem}" if start else ""
+    source = (
+        "goes on from its checkpoint" if resume else f"starts from {start.stem if start else 'fresh weights'}"
+    )
     if is_leader():
         say(
             f"{recipe.network.architecture}: {count_parameters(network):,} parameters, "
             f"{recipe.bins.count} bins of {recipe.bins.width_um:g} um, "
-            f"pixels of {recipe.sampling.pixel_size_um:g} um{source}"
+            f"pixels of {recipe.sampling.pixel_size_um:g} um; {source}"
         )
     return recipe
 

@@ -82,10 +82,9 @@ def calibrate(
     Notes
     -----
     Two things make intervals wider than the errors of the validation frames: few stacks tell them only
-    roughly (`stack_scale`), and a model errs further on days it did not learn from (`NEW_DAY_FACTOR`). The
-    larger counts. Where other days are known neither does: on such days, that no stack showed, intervals by
-    the validation frames alone held 90 to 97 % (5, 10 and 100 stacks). Without validation stacks the training
-    stacks serve, which flatters; the model file says so.
+    roughly (`stack_scale`), and a model that knows no other days errs further on those it did not learn from
+    (`NEW_DAY_FACTOR`, from simulated days). The larger counts. Without validation stacks the training stacks
+    serve, which flatters; the model file says so.
     """
     held_out = validation or training
     frames = (seen(stack, plane, recipe) for stack, _ in held_out for plane in range(stack.n_planes))
@@ -99,7 +98,7 @@ def calibrate(
         spread_scale=spread_scale,
         interval90_scale=interval90_scale,
         intervals=intervals,
-        familiarity=learn_from_stacks(network, training, recipe, held_out=evidence),
+        familiarity=learn_from_stacks(network, training, recipe, held_out=evidence, n_stacks=len(held_out)),
         predictions=predictions,
         part="validation" if validation else "train",
     )
@@ -116,10 +115,9 @@ def _widths(
     stretched = Intervals(at_um, stretch, math.inf).stretch_at(predictions.inferred_um)
     intervals = Intervals(at_um, stretch, widest_spread_um(predictions.spread_um * stretched, errors))
     even = ratios / stretched
-    scale = conformal_scale(even)
-    if not knows_other_days:
-        of_stack = np.repeat(np.arange(len(stacks)), [stack.n_planes for stack, _ in stacks])
-        scale = max(stack_scale(even, of_stack), NEW_DAY_FACTOR * scale)
+    of_stack = np.repeat(np.arange(len(stacks)), [stack.n_planes for stack, _ in stacks])
+    new_day = 1.0 if knows_other_days else NEW_DAY_FACTOR
+    scale = max(stack_scale(even, of_stack), new_day * conformal_scale(even))
     return spread_scale, max(scale, 1e-6) / spread_scale, intervals
 
 

@@ -28,7 +28,12 @@ _SEED = 401
 
 
 def learn_from_stacks(
-    network: nn.Module, training: Sequence[LabelledStack], recipe: Recipe, *, held_out: Evidence
+    network: nn.Module,
+    training: Sequence[LabelledStack],
+    recipe: Recipe,
+    *,
+    held_out: Evidence,
+    n_stacks: int,
 ) -> Familiarity:
     """What frames look like, from the training stacks, with strange frames made of them.
 
@@ -40,12 +45,15 @@ def learn_from_stacks(
     recipe : Recipe
     held_out : Evidence
         Of frames of other stacks.
+    n_stacks : int
+        How many those are.
     """
     random = np.random.default_rng([recipe.training.seed, _SEED])
     return learn_familiarity(
         gather(network, _familiar_frames(training, recipe, generator=random), recipe),
         gather(network, _strange_frames(training, recipe, generator=random), recipe),
         held_out=held_out,
+        n_stacks=n_stacks,
         usual_clipping=max(clipped_fraction(frame) for stack, _ in training for frame in stack.frames_zyx),
         seed=recipe.training.seed,
     )

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from parfocal.model.description import describe
 from parfocal.model.opinion import Opinion, View, learn_opinion
 
-REFUSED = 0.02
+REFUSED = 0.005
 """Of the held-out frames. Those that the score puts below one half."""
-UNSEEN = 8
-"""Over the number of held-out frames: how much further the farthest familiar frames lie than those seen."""
+UNSEEN = 2
+"""Over the number of held-out stacks: how much further the farthest familiar frames lie than those seen."""
 SHARPNESS = 1.5
 CLIPPING_TOLERANCE = 0.03
 """Clipped pixels beyond the usual fraction, from which on a frame is unfamiliar."""
@@ -146,6 +146,7 @@ def learn_familiarity(
     strange: Evidence | None = None,
     *,
     held_out: Evidence,
+    n_stacks: int,
     usual_clipping: float = 0.0,
     seed: int = 0,
 ) -> Familiarity:
@@ -159,6 +160,9 @@ def learn_familiarity(
         Of frames that must not be answered. Of no account where they are not told from held-out frames.
     held_out : Evidence
         Of frames of other stacks; they decide where doubt begins.
+    n_stacks : int
+        How many stacks those frames are of. All frames of a field are odd alike, and a field that is refused
+        loses its focus: where few were seen, doubt begins later.
     usual_clipping : float
     seed : int
         Of the judges' first weights.
@@ -174,5 +178,5 @@ def learn_familiarity(
     ]
     sums = Familiarity(tuple(opinions), doubt=0.0)._sum(held_out)
     median, low = np.quantile(sums, (0.5, REFUSED))
-    doubt = median - (median - low) * (1 + UNSEEN / len(held_out))
+    doubt = median - (median - low) * (1 + UNSEEN / n_stacks)
     return Familiarity(tuple(opinions), float(doubt), usual_clipping)

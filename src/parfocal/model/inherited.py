@@ -19,6 +19,7 @@ from parfocal.model.networks import FocusNetwork, NetworkSettings
 from parfocal.model.recipe import Recipe, working_pixel_um
 from parfocal.model.shipped import BRIGHT_FIELD, find_model, shipped_models
 
+GREEN_UM = 0.55
 ALIKE = 1.6
 """Working pixels, in wavelengths over apertures, may differ by this factor from those of a shipped model."""
 
@@ -28,18 +29,18 @@ def starting_model(dataset: Dataset) -> Path | None:
 
     Notes
     -----
-    For stacks of bright field, of an objective and light that are known, taken with pixels like those that
-    the model knows.
+    For stacks of bright field, of an objective that is known, taken with pixels like those that the model
+    knows. Light that is not known counts as green.
     """
     settings, ids = dataset.settings, dataset.ids_in("train")
     if BRIGHT_FIELD not in shipped_models() or settings.modality != BRIGHT_FIELD:
         return None
-    if not (settings.objective and settings.wavelength_um and ids):
+    if not (settings.objective and ids):
         return None
     path = find_model(BRIGHT_FIELD)
     header, _ = load_model(path)
     pixel_um = working_pixel_um(dataset.read(stack) for stack in ids)
-    ours = pixel_um * settings.objective.numerical_aperture / settings.wavelength_um
+    ours = pixel_um * settings.objective.numerical_aperture / (settings.wavelength_um or GREEN_UM)
     return path if 1 / ALIKE < ours / _pixel_in_wavelengths(header) < ALIKE else None
 
 

@@ -43,6 +43,8 @@ class ModelHeader(Settings):
     calibrated_on : str
         Part of the dataset on which the last three were measured; the name of the stacks, where the first two
         were measured again on another microscope.
+    kept_of_start : float
+        Share, in the weights, of those that training started from.
     microscope : MicroscopeFit, optional
         The line from the network's answers to the um of a microscope that the model was calibrated to.
     """
@@ -66,6 +68,7 @@ class ModelHeader(Settings):
     metrics: dict[str, float]
     parameters: int
     steps: int
+    kept_of_start: float = 0.0
     package_version: str
     licence: str = "the licence of the training data"
 

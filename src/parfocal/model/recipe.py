@@ -59,8 +59,8 @@ class TrainingSettings(Settings):
 class Recipe(Settings):
     """Sampling, bins, network and training; `looks` and `cells` belong to the network ``focus`` alone.
 
-    With `cells` it first learns the heights of single cells, from stacks of a simulation; else it keeps what
-    it knows of them.
+    With `cells` it first learns the heights of single cells, from stacks of a simulation; without, or where
+    it starts from a model, it keeps what that knows of them.
     `answer` is what the model says of a distribution over bins: its ``expectation``, or the centre of its
     ``most_probable`` bin as in the 2018 paper.
     """

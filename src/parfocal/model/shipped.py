@@ -24,6 +24,11 @@ def find_model(name_or_path: str | Path) -> Path:
     return shipped if str(name_or_path) in shipped_models() else Path(name_or_path)
 
 
+def is_shipped(model: Path) -> bool:
+    """Whether a model is one of those that come with the package."""
+    return model.resolve().parent == FOLDER.resolve() or str(model) in shipped_models()
+
+
 def shipped_models() -> tuple[str, ...]:
     """Names of all models that come with the package."""
     return tuple(sorted(file.stem for file in FOLDER.glob("*.safetensors")))

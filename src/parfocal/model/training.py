@@ -30,6 +30,7 @@ from parfocal.model.networks import FocusNetwork, build_network, count_parameter
 from parfocal.model.placement import as_started, is_started_by_cluster
 from parfocal.model.processes import run_in_processes
 from parfocal.model.recipe import Recipe, TrainingSettings, default_recipe
+from parfocal.model.shipped import is_shipped
 from parfocal.model.training_job import TrainingJob, prepare
 from parfocal.model.training_run import TrainingProgress, TrainingRun, weights_of
 
@@ -150,8 +151,8 @@ def _train_here(
         elif job.is_first:
             _set_aside(job.checkpoint)
         _learn(run, job, watch=watch, clock=clock)
-    keeps_start = _choose_weights(run, job)
-    header = _write_model(run, job, out=out, keeps_start=keeps_start) if job.is_first else None
+    kept = _choose_weights(run, job)
+    header = _write_model(run, job, out=out, kept=kept) if job.is_first else None
     return job.agreed(header)  # type: ignore[return-value]
 
 
@@ -181,7 +182,13 @@ def _start(
     keeps_start = init is not None and job.recipe.training.keep_of_start > 0
     start_weights = weights_of(network) if keeps_start else {}
     placed, placed_optimiser = job.fabric.setup(network, optimiser)
-    return TrainingRun(network, placed, placed_optimiser, start_weights=start_weights)
+    return TrainingRun(
+        network,
+        placed,
+        placed_optimiser,
+        start_weights=start_weights,
+        start_is_shipped=init is not None and is_shipped(init),
+    )
 
 
 def _make_ready(
@@ -331,31 +338,32 @@ def _on_device(batches: Iterable[Batch], fabric: Fabric) -> Iterable[Batch]:
         yield on_device, fabric.to_device(defocus_um)
 
 
-def _choose_weights(run: TrainingRun, job: TrainingJob) -> bool:
+def _choose_weights(run: TrainingRun, job: TrainingJob) -> float:
     """Of those found on the way: the best, the last, or a mean of the last and those it started from.
 
     Returns
     -------
-    bool
-        Whether it is the mean.
+    float
+        The share of those it started from.
 
     Notes
     -----
     Far from the data that a network learned from, the mean errs less than either (Wortsman et al. 2022,
     Robust fine-tuning of zero-shot models). Unless its start knows nothing of images like these: then the
-    validation stacks tell.
+    validation stacks tell, or, where there are none, some of the training stacks.
     """
     if run.best_weights:
         run.network.load_state_dict(run.best_weights)
-    if not run.start_weights:
-        return False
+    share = job.recipe.training.keep_of_start if run.start_weights else 0.0
+    if share == 0:
+        return 0.0
     last = weights_of(run.network)
-    last_mae_um = _validation_mae_um(run, job) if job.is_validated else math.nan
-    run.network.load_state_dict(mixed(last, run.start_weights, share=job.recipe.training.keep_of_start))
-    if job.is_validated and _validation_mae_um(run, job) > WORSE * last_mae_um:
-        run.network.load_state_dict(last)
-        return False
-    return True
+    last_mae_um = _validation_mae_um(run, job)
+    run.network.load_state_dict(mixed(last, run.start_weights, share=share))
+    if _validation_mae_um(run, job) <= WORSE * last_mae_um:
+        return share
+    run.network.load_state_dict(last)
+    return 0.0
 
 
 def _save(run: TrainingRun, job: TrainingJob) -> None:
@@ -364,18 +372,22 @@ def _save(run: TrainingRun, job: TrainingJob) -> None:
         job.log.flush()
 
 
-def _write_model(run: TrainingRun, job: TrainingJob, *, out: Path, keeps_start: bool) -> ModelHeader:
+def _write_model(run: TrainingRun, job: TrainingJob, *, out: Path, kept: float) -> ModelHeader:
     # Not `run.placed`: measured in the precision in which the estimator will use it.
     calibration = calibrate(
-        run.network, job.training, job.validation, job.recipe, knows_other_days=keeps_start
+        run.network,
+        job.training,
+        job.validation,
+        job.recipe,
+        knows_other_days=kept > 0 and run.start_is_shipped,
     )
-    header = _header(run, job, calibration)
+    header = _header(run, job, calibration, kept=kept)
     weights = {f"network.{k}": v.detach().cpu().numpy() for k, v in run.network.state_dict().items()}
     save_model(out, header, {**weights, **calibration.arrays()})
     return header
 
 
-def _header(run: TrainingRun, job: TrainingJob, calibration: Calibration) -> ModelHeader:
+def _header(run: TrainingRun, job: TrainingJob, calibration: Calibration, *, kept: float) -> ModelHeader:
     settings, predictions = job.dataset.settings, calibration.predictions
     return ModelHeader(
         recipe=job.recipe,
@@ -395,6 +407,7 @@ def _header(run: TrainingRun, job: TrainingJob, calibration: Calibration) -> Mod
         metrics={"mae_um": predictions.mae_um, "within_1um": predictions.within_1um},
         parameters=count_parameters(run.network),
         steps=run.step,
+        kept_of_start=kept,
         package_version=version("parfocal"),
     )
 

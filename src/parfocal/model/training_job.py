@@ -115,7 +115,7 @@ def prepare(
         dataset=dataset,
         training=training,
         validation=validation,
-        watched=_thinned(validation),
+        watched=_thinned(validation or training),
         is_validated=bool(validation_ids),
         recipe=recipe,
         sampler=sampler,

@@ -69,6 +69,8 @@ class TrainingRun:
         Those of the lowest validation error, where the learning rate does not fall.
     start_weights : dict
         Those it started from, where some of them is to be kept.
+    start_is_shipped : bool
+        Whether they are those of a model that ships with the package, which knows many microscopes.
     is_whole : bool
         False in the middle of a step, when weights, optimiser and counters do not belong together.
     """
@@ -85,6 +87,7 @@ class TrainingRun:
     best_mae_um: float = math.inf
     best_weights: dict[str, Tensor] = field(default_factory=dict)
     start_weights: dict[str, Tensor] = field(default_factory=dict)
+    start_is_shipped: bool = False
     is_whole: bool = True
 
     def count(self, loss: float, *, seconds: float) -> None:
@@ -169,6 +172,7 @@ class TrainingRun:
             "best_mae_um": self.best_mae_um,
             "best_weights": self.best_weights,
             "start_weights": self.start_weights,
+            "start_is_shipped": self.start_is_shipped,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -190,6 +194,7 @@ class TrainingRun:
         self.best_mae_um = state["best_mae_um"]
         self.best_weights = state["best_weights"]
         self.start_weights = state["start_weights"]
+        self.start_is_shipped = state["start_is_shipped"]
 
 
 def weights_of(network: nn.Module) -> dict[str, Tensor]:

@@ -74,7 +74,10 @@ class _CompiledReader(CellReader):
         """See `CellReader.look_at`."""
         contrast = contrast_of(frame_yx[None], margin_px=MARGIN_PX).numpy()
         idle, make = self._requests(contrast.shape)
-        seeing, telling = idle.pop() if idle else make()
+        try:
+            seeing, telling = idle.pop()
+        except IndexError:  # all are at work, for other threads
+            seeing, telling = make()
         seeing.start_async({0: contrast}, share_inputs=True)
 
         def tell(numbers: Tensor) -> Tensor:
