@@ -74,7 +74,9 @@ def test_where_the_model_abstains_the_frame_is_drawn_alone() -> None:
 
 
 def test_one_layer_is_not_told_twice() -> None:
-    assert in_words(replace(ESTIMATE, layers_um=(-2.0,))) == "frame \N{MINUS SIGN}2.0 ± 0.3 µm"
+    assert in_words(replace(ESTIMATE, layers_um=(-2.0,))) == (
+        "frame \N{MINUS SIGN}2.0 µm (90 %: \N{MINUS SIGN}2.5 to \N{MINUS SIGN}1.5)"
+    )
 
 
 @pytest.mark.parametrize("suffix", [".png", ".svg"])

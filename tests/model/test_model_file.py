@@ -73,6 +73,8 @@ class _Trap:
 def test_a_missing_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"none\.safetensors: there is no such model file"):
         load_model(tmp_path / "none.safetensors")
+    with pytest.raises(ModelError, match="Shipped models: bright-field"):
+        load_model(Path("bright-feild"))
 
 
 @pytest.mark.parametrize("kept", [0, 4, 100, 3000, -1])
@@ -90,7 +92,7 @@ def test_another_kind_of_file_is_told(content: bytes, path: Path) -> None:
 
 
 def test_a_folder_is_told(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="is not a safetensors model"):
+    with pytest.raises(ModelError, match="is a folder"):
         load_model(tmp_path)
 
 

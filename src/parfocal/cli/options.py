@@ -52,7 +52,9 @@ MICROSCOPES = "yeast-40x, pombe-60x, adherent-20x, euglena-10x-phase, euglena-10
 """The presets in words; to ask the optics for them would load torch before any help is shown."""
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, one object per line.")]
-Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A model file.")]
+Model = Annotated[
+    Path, typer.Argument(metavar="MODEL", help="A model file, or bright-field, which ships with the package.")
+]
 DatasetFolder = Annotated[
     Path, typer.Argument(metavar="DATASET", help="A dataset folder, with annotations and a split.")
 ]

@@ -85,11 +85,12 @@ def in_words(estimate: FocusEstimate) -> str:
     --------
     >>> layered = FocusEstimate(-1.2, 0.3, (-1.7, -0.7), None, None, 0.9, True, (-1.3, 8.04), 1.0)
     >>> in_words(layered)
-    'frame −1.2 ± 0.3 µm;  layers at −1.3 and +8.0 µm'
+    'frame −1.2 µm (90 %: −1.7 to −0.7);  layers at −1.3 and +8.0 µm'
     """
     if not estimate.accepted:
         return "cannot tell: unlike the images of the training"
-    words = f"frame {_signed(estimate.defocus_um)} ± {estimate.std_um:.1f} µm"
+    low, high = (_signed(end_um) for end_um in estimate.interval90_um)
+    words = f"frame {_signed(estimate.defocus_um)} µm (90 %: {low} to {high})"
     if len(estimate.layers_um) < 2:
         return words
     layers = " and ".join(_signed(layer_um) for layer_um in sorted(estimate.layers_um))

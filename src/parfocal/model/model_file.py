@@ -18,7 +18,7 @@ from parfocal.model.bins import BinSettings
 from parfocal.model.microscope_fit import MicroscopeFit
 from parfocal.model.networks import NetworkSettings
 from parfocal.model.recipe import Recipe
-from parfocal.model.shipped import find_model
+from parfocal.model.shipped import find_model, shipped_models
 from parfocal.settings import Settings
 
 HEADER_KEY = "parfocal"
@@ -135,12 +135,15 @@ def load_model(path: Path) -> tuple[ModelHeader, dict[str, NDArray[Any]]]:
         If the file is missing, is no model, or is of a newer format.
     """
     path = find_model(path)
+    if path.is_dir():
+        raise ModelError(f"{path}: is a folder. Expected a model file.")
     try:
         with safe_open(str(path), framework="numpy") as file:
             metadata = file.metadata() or {}
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     except FileNotFoundError as error:
-        raise ModelError(f"{path}: there is no such model file.") from error
+        shipped = ", ".join(shipped_models())
+        raise ModelError(f"{path}: there is no such model file. Shipped models: {shipped}.") from error
     except (SafetensorError, OSError) as error:
         raise ModelError(f"{path}: is not a safetensors model, or is truncated ({error}).") from error
     if HEADER_KEY not in metadata:
