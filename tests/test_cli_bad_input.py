@@ -194,6 +194,11 @@ def test_evaluate_refuses_an_unknown_part(
         pytest.param(("--recipe", "none.toml"), "none.toml: cannot be read", id="missing recipe"),
         pytest.param(("--resume",), "no checkpoint to resume from", id="resume without checkpoint"),
         pytest.param(("--init", "none.safetensors"), "no such model file", id="missing first weights"),
+        pytest.param(
+            ("--init", "bright-field", "--size", "tiny"),
+            "--size or --init",
+            id="size of a model that has one",
+        ),
         pytest.param(("--steps", "0"), "'--steps'", id="no steps"),
         pytest.param(("--minutes", "inf"), "'--minutes'", id="endless minutes"),
         pytest.param(("--seed", "-1"), "'--seed'", id="negative seed"),

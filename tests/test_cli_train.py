@@ -36,8 +36,9 @@ def at(**changes: object) -> TrainingProgress:
             "step 7, loss 1.23, error 0.26 um, settled, ends at 22:00",
         ),
         (at(left_s=86400.0), "step 7, loss 1.23, ends at Mon 21:50"),
+        (at(fraction=0.01), "step 7, loss 1.23"),
     ],
-    ids=["before validation", "after it", "settled", "another day"],
+    ids=["before validation", "after it", "settled", "another day", "too early to say"],
 )
 def test_progress_says_when_the_training_is_expected_to_end(moment: TrainingProgress, words: str) -> None:
     assert _words(moment, now=NOW) == words

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 Size = Literal["tiny", "default", "large"]
 WAITING = 0.05
 """A training that waits for data more of its time than this says so."""
+FORESEEN_FROM = 0.02
+"""Part of a training after which its end can be foreseen: the first steps prepare data for later ones."""
 
 
 def train(
@@ -119,6 +121,8 @@ def _words(at: TrainingProgress, *, now: datetime) -> str:
     words = [f"step {at.step}", f"loss {at.loss:.2f}"]
     if at.validation_mae_um is not None:
         words.append(f"error {at.validation_mae_um:.2f} um{', settled' if at.is_settled else ''}")
+    if at.fraction < FORESEEN_FROM:
+        return ", ".join(words)
     # Not seconds left: where a bar is shown, it counts them.
     day = "%H:%M" if at.left_s < 12 * 3600 else "%a %H:%M"
     return ", ".join([*words, f"ends at {now + timedelta(seconds=at.left_s):{day}}"])
