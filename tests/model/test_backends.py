@@ -129,6 +129,14 @@ def test_a_network_that_reads_cells_is_compiled_where_that_is_faster() -> None:
     assert opened(READING.replace(cell_bins=0)).name == "torch"
 
 
+@pytest.mark.parametrize("settings", [READING, READING.replace(cell_bins=0)], ids=["reads cells", "does not"])
+def test_a_focus_network_in_int8_is_refused(settings: NetworkSettings) -> None:
+    network = build_network(settings, n_bins=13)
+    int8 = InferenceSettings(precision="int8")
+    with pytest.raises(SettingsError, match="fp32 or bf16 for this network"):
+        open_backend(network, settings, int8, calibration_frames=[FRAMES[0]])
+
+
 @pytest.mark.parametrize("backend", ["torch", "openvino"])
 def test_answers_belong_to_the_caller(backend: str) -> None:
     ours = opened(CONVOLUTIONAL, backend=backend)
@@ -213,10 +221,10 @@ def test_what_cannot_be_is_told(options: dict[str, Any], told: str, model_path: 
         FocusEstimator.load(model_path, **options)
 
 
-def test_int8_without_its_library_is_told(model_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_int8_without_its_library_is_told(convolutional_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "nncf", None)
     with pytest.raises(SettingsError, match=r"int8 needs nncf: pip install 'parfocal\[int8\]'"):
-        FocusEstimator.load(model_path, precision="int8", calibration_frames=[frame_at(1.0, seed=3)])
+        FocusEstimator.load(convolutional_path, precision="int8", calibration_frames=[frame_at(1.0, seed=3)])
 
 
 @pytest.mark.filterwarnings("ignore")

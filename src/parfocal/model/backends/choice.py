@@ -47,14 +47,14 @@ def open_backend(
     A precision that was left open is tried on drawn frames beside PyTorch's fp32: it is taken if it moves no
     answer by more than `SAME_ANSWER` of its spread. So a network of wild weights runs in fp32.
     """
-    _check_int8(inference, calibration_frames)
+    _check_int8(network, inference, calibration_frames)
     takes_any = inference.backend == "auto" and inference.precision != "int8"
     by_openvino = find_spec("openvino") is not None and (
         _can_be_taken_apart(network) or _reads_cells(network)
     )
     if inference.backend == "torch" or (takes_any and not by_openvino):
         return TorchBackend(network, precision="bf16" if inference.precision == "bf16" else "fp32")
-    _check_openvino(network, inference)
+    _check_openvino(network)
     return _open_openvino(network, settings, inference, calibration_frames)
 
 
@@ -132,7 +132,9 @@ def _reads_cells(network: Network) -> bool:
     return isinstance(network, FocusNetwork) and network.reader is not None
 
 
-def _check_int8(inference: InferenceSettings, frames: Sequence[NDArray[np.float32]]) -> None:
+def _check_int8(
+    network: Network, inference: InferenceSettings, frames: Sequence[NDArray[np.float32]]
+) -> None:
     if inference.precision != "int8":
         return
     if inference.backend == "torch":
@@ -144,18 +146,22 @@ def _check_int8(inference: InferenceSettings, frames: Sequence[NDArray[np.float3
             "Expected some frames to learn the range of each layer from, as int8 needs; got none. "
             "Give calibration_frames, about 30 camera frames over the whole range of defocus."
         )
+    if isinstance(network, FocusNetwork):
+        raise SettingsError(
+            "Expected precision fp32 or bf16 for this network, which is more than convolutions."
+        )
     missing = [library for library in ("openvino", "nncf") if find_spec(library) is None]
     if missing:
         raise SettingsError(f"int8 needs {' and '.join(missing)}: pip install 'parfocal[int8]', or use bf16.")
 
 
-def _check_openvino(network: Network, inference: InferenceSettings) -> None:
+def _check_openvino(network: Network) -> None:
     if find_spec("openvino") is None:
         raise SettingsError(
             "Expected OpenVINO for backend openvino, but it is not installed. Install it "
             "(pip install openvino), or use backend torch."
         )
-    if _reads_cells(network) and inference.precision != "int8":
+    if _reads_cells(network):
         return
     if not _can_be_taken_apart(network):
         raise SettingsError(
