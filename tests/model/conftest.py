@@ -8,7 +8,7 @@ import pytest
 from small_world import RECIPE, dataset_at, retimed
 
 from parfocal.data import Dataset
-from parfocal.model import FocusEstimator, train
+from parfocal.model import FocusEstimator, Recipe, train
 
 
 @pytest.fixture(scope="session")
@@ -31,15 +31,16 @@ def estimator(tmp_path_factory: pytest.TempPathFactory) -> FocusEstimator:
 
 @pytest.fixture(scope="session")
 def well_taught(tmp_path_factory: pytest.TempPathFactory) -> FocusEstimator:
-    """Of still more stacks, so that hardly any ordinary frame is refused."""
-    return _learned(tmp_path_factory.mktemp("well_taught"), training=24, validation=5)
+    """Of still more stacks and bands, so that hardly any ordinary frame is refused, and strange ones are."""
+    recipe = RECIPE.replace(network=RECIPE.network.replace(per_octave=3).model_dump())
+    return _learned(tmp_path_factory.mktemp("well_taught"), training=30, validation=8, recipe=recipe)
 
 
-def _learned(folder: Path, *, training: int, validation: int) -> FocusEstimator:
+def _learned(folder: Path, *, training: int, validation: int, recipe: Recipe = RECIPE) -> FocusEstimator:
     parts = ("train",) * training + ("validation",) * validation + ("test",)
     train(
         dataset_at(folder / "dataset", parts=parts),
         out=folder / "spots.safetensors",
-        recipe=retimed(RECIPE, steps=200),
+        recipe=retimed(recipe, steps=200),
     )
     return FocusEstimator.load(folder / "spots.safetensors")

@@ -90,7 +90,7 @@ def test_frames_of_unseen_scenes_are_familiar(estimator: FocusEstimator) -> None
         (_dark, 0.01),
         (_saturated, 0.5),
         (_lit_from_one_side, 0.7),
-        (_empty, 0.9),
+        (_empty, 0.5),
     ],
     ids=["double", "half", "inverted", "blank", "dark", "saturated", "light from one side", "empty"],
 )
