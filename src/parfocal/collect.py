@@ -28,6 +28,7 @@ from parfocal.optics import (
     SimulatedStack,
     VirtualMicroscope,
     check_device,
+    draw_low_aperture,
     draw_microscope,
     similarity,
     simulate_stack,
@@ -130,11 +131,17 @@ def simulate_variety(
     """Stacks of as many bright-field microscopes and specimens, as if all were taken by ``yeast-40x``.
 
     No two are of one experiment, so any split is honest; one in twenty is for validation and one for testing.
-    See `parfocal.optics.draw_microscope` for what differs between them, `simulate_dataset` for the
-    parameters and errors.
+    Two thirds have an NA from 0.9 up, the last third a lower one. See `parfocal.optics.draw_microscope` and
+    `draw_low_aperture` for what else differs between them, `simulate_dataset` for the parameters and errors.
     """
+    n_high = n_stacks - n_stacks // 3
     experiments = [
-        Experiment(f"{index:05d}", draw_microscope(np.random.default_rng([seed, index])), 1, _part(index))
+        Experiment(
+            f"{index:05d}",
+            (draw_microscope if index < n_high else draw_low_aperture)(np.random.default_rng([seed, index])),
+            1,
+            _part(index),
+        )
         for index in range(n_stacks)
     ]
     return simulate_experiments(

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
@@ -16,9 +17,11 @@ from parfocal.model import (
     ModelHeader,
     NetworkSettings,
     Recipe,
+    TrainingProgress,
     TrainingSettings,
     build_network,
     count_parameters,
+    load_model,
 )
 from parfocal.model.described import LookSettings
 from parfocal.model.familiarity import everything_familiar
@@ -122,3 +125,24 @@ def fresh_model(recipe: Recipe = RECIPE) -> tuple[ModelHeader, dict[str, NDArray
         **EVEN.arrays(),
         **everything_familiar().arrays(),
     }
+
+
+def interrupt_at(step: int, *, what: str = "train", stir: bool = False):
+    """A watcher that stops a training after a step."""
+
+    def watch(progress: TrainingProgress) -> None:
+        if stir:
+            torch.rand(3)  # someone else draws from torch's random state
+        if (progress.what, progress.step) == (what, step):
+            raise KeyboardInterrupt
+
+    return watch
+
+
+def assert_same_model(a: Path, b: Path) -> None:
+    """To the last bit, and in every word of the header."""
+    (header_a, arrays_a), (header_b, arrays_b) = load_model(a), load_model(b)
+    assert header_a == header_b
+    assert arrays_a.keys() == arrays_b.keys()
+    for name, array in arrays_a.items():
+        np.testing.assert_array_equal(array, arrays_b[name], err_msg=name)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from small_world import PIXEL_UM, RECIPE, dataset_at, frame_at, retimed
+from small_world import PIXEL_UM, RECIPE, assert_same_model, dataset_at, frame_at, interrupt_at, retimed
 
 from parfocal.data import CellRow, Cells, Dataset, write_cells
 from parfocal.errors import DatasetError, SettingsError
@@ -37,13 +37,13 @@ def cells_at(*places_px: tuple[int, int], focus_z_um: float = 9.0) -> Cells:
 
 
 def sampler_of(stack: ZStack, cells: Cells, **changes: float) -> PatchSampler:
-    settings = CellSettings(batch_size=12, contrast=0, noise=0).replace(**changes)
+    settings = CellSettings(contrast=0, noise=0).replace(**changes)
     return PatchSampler([stack], [cells], settings=settings, bands=BANDS, reach_um=5.0, seed=1)
 
 
 @pytest.mark.parametrize("place", [(60, 60), (0, 119), (3, 50)])
 def test_a_cell_is_in_the_middle_of_its_patch_and_has_its_defocus(place: tuple[int, int]) -> None:
-    batch = sampler_of(dots(place), cells_at(place), empty=0, jitter_px=0).batch(0)
+    batch = sampler_of(dots(place), cells_at(place), empty=0, jitter_px=0).batch(0, size=12)
     assert batch.contrast.shape == (12, 1, PATCH_PX, PATCH_PX)
     middle = batch.contrast[:, 0, 35:37, 35:37].flatten(1).amax(1)  # turned, so on either side of the middle
     torch.testing.assert_close(middle, batch.contrast.flatten(1).amax(1))
@@ -52,14 +52,14 @@ def test_a_cell_is_in_the_middle_of_its_patch_and_has_its_defocus(place: tuple[i
 
 
 def test_jitter_moves_a_cell_by_as_much_as_it_says() -> None:
-    batch = sampler_of(dots((60, 60)), cells_at((60, 60)), empty=0, jitter_px=4).batch(0)
+    batch = sampler_of(dots((60, 60)), cells_at((60, 60)), empty=0, jitter_px=4).batch(0, size=12)
     brightest = batch.contrast[:, 0].flatten(1).argmax(1)
     away = torch.stack([brightest // PATCH_PX, brightest % PATCH_PX]) - 35.5
     assert 2 < away.abs().max() <= 4.5
 
 
 def test_empty_places_are_away_from_all_cells_and_have_no_defocus() -> None:
-    batch = sampler_of(dots((60, 60)), cells_at((60, 60)), empty=0.999).batch(0)
+    batch = sampler_of(dots((60, 60)), cells_at((60, 60)), empty=0.999).batch(0, size=12)
     empty = torch.isnan(batch.defocus_um)
     assert empty.sum() >= 11
     assert batch.contrast[empty][:, 0, 29:43, 29:43].amax() < 0
@@ -67,8 +67,8 @@ def test_empty_places_are_away_from_all_cells_and_have_no_defocus() -> None:
 
 def test_the_same_step_gives_the_same_patches() -> None:
     one, again = (sampler_of(dots((60, 60), (20, 30)), cells_at((60, 60), (20, 30))) for _ in range(2))
-    one.batch(0)
-    for first, second in zip(one.batch(7), again.batch(7), strict=True):
+    one.batch(0, size=12)
+    for first, second in zip(one.batch(7, size=12), again.batch(7, size=12), strict=True):
         torch.testing.assert_close(first, second, equal_nan=True)
 
 
@@ -237,3 +237,39 @@ def test_a_training_that_starts_from_it_keeps_what_it_knows_of_cells(
         for path in (cells_model, heir)
     )
     np.testing.assert_array_equal(one, other)
+
+
+FEW_CELLS = retimed(CELLS, steps=3, validate_every=3).replace(
+    cells=CellSettings(steps=6, batch_size=8).model_dump()
+)
+
+
+def test_a_training_stopped_among_cells_goes_on_as_if_never_stopped(
+    known_cells: Dataset, tmp_path: Path
+) -> None:
+    whole, stopped = tmp_path / "whole.safetensors", tmp_path / "stopped.safetensors"
+    seen: list[tuple[str, int]] = []
+    train(known_cells, out=whole, recipe=FEW_CELLS, watch=lambda at: seen.append((at.what, at.step)))
+    assert seen == [*(("cells", k) for k in range(1, 7)), *(("train", k) for k in range(1, 4))]
+    for what, step in (("cells", 2), ("cells", 6), ("train", 2)):
+        with pytest.raises(KeyboardInterrupt):
+            train(
+                known_cells,
+                out=stopped,
+                recipe=FEW_CELLS,
+                resume=stopped.with_suffix(".training").exists(),
+                watch=interrupt_at(step, what=what),
+            )
+    train(known_cells, out=stopped, recipe=FEW_CELLS, resume=True)
+    assert_same_model(whole, stopped)
+
+
+def test_two_processes_learn_cells_together(known_cells: Dataset, tmp_path: Path) -> None:
+    seen: list[tuple[str, int]] = []
+    out = tmp_path / "m.safetensors"
+    recipe = FEW_CELLS.replace(training=FEW_CELLS.training.replace(batch_size=4).model_dump())
+    train(known_cells, out=out, recipe=recipe, devices=2, watch=lambda at: seen.append((at.what, at.step)))
+    assert seen[:7] == [*(("cells", k) for k in range(1, 7)), ("train", 1)]
+    odd = recipe.replace(cells=CellSettings(steps=6, batch_size=9).model_dump())
+    with pytest.raises(SettingsError, match="batch_size of cells is 9"):
+        train(known_cells, out=out, recipe=odd, devices=2)

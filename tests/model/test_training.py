@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from small_world import RECIPE, WEI, dataset_at, fresh_model, retimed
+from small_world import RECIPE, WEI, assert_same_model, dataset_at, fresh_model, interrupt_at, retimed
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
 from parfocal.data import Annotation, Dataset
@@ -20,24 +20,6 @@ from parfocal.model.training_job import CHECKPOINT
 
 SHORT = retimed(RECIPE, steps=8, batch_size=4, validate_every=3)
 SHORT_WEI = retimed(WEI, steps=8, batch_size=4, validate_every=3, learning_rate=1e-3)
-
-
-def interrupt_at(step: int, *, stir: bool = False):
-    def watch(progress: TrainingProgress) -> None:
-        if stir:
-            torch.rand(3)  # someone else draws from torch's random state
-        if progress.step == step:
-            raise KeyboardInterrupt
-
-    return watch
-
-
-def assert_same_model(a: Path, b: Path) -> None:
-    (header_a, arrays_a), (header_b, arrays_b) = load_model(a), load_model(b)
-    assert header_a == header_b
-    assert arrays_a.keys() == arrays_b.keys()
-    for name, array in arrays_a.items():
-        np.testing.assert_array_equal(array, arrays_b[name], err_msg=name)
 
 
 def test_the_loss_falls_and_the_model_file_says_how_it_was_made(spots: Dataset, tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ def train(
         nonlocal last
         last = at
         if is_leader():
-            tell("train", at.fraction, _words(at, now=datetime.now()))
+            tell(at.what, at.fraction, _words(at, now=datetime.now()))
 
     try:
         with progress() as tell:

@@ -130,11 +130,11 @@ class PatchSampler:
                 f"Expected cells within {reach_um:g} um of their focus to learn from; the table has none."
             )
 
-    def batch(self, step: int) -> PatchBatch:
-        """The batch of one step: the same step gives the same batch."""
+    def batch(self, step: int, *, size: int) -> PatchBatch:
+        """So many patches: the same step gives the same ones."""
         generator = np.random.default_rng([self._seed, step])
         patches: list[tuple[NDArray[np.float32], Tensor, float]] = []
-        while len(patches) < self._settings.batch_size:
+        while len(patches) < size:
             frame = int(generator.integers(len(self._planes)))
             place = self._place(frame, generator)
             if place is not None:

@@ -7,20 +7,29 @@ import os
 import pickle
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
 from parfocal.data.whole_file import whole_file
 from parfocal.errors import InputError
 from parfocal.model.recipe import Recipe
-from parfocal.model.training_run import TrainingRun
 
 FREE_TO_CHANGE = {"training": {"steps", "minutes", "checkpoint_every_s"}}
 """Parts of a recipe that say how long to train, not how: a run may go on for longer than first meant."""
 
 
-def save_checkpoint(path: Path, run: TrainingRun, *, recipe: Recipe, data_fingerprint: str) -> None:
+class Run(Protocol):
+    """Something that goes on step by step, and can be taken up again."""
+
+    def state(self) -> dict[str, Any]:
+        """All of it as plain values and tensors."""
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Takes up a state where it was left; KeyError, RuntimeError or ValueError if it is another's."""
+
+
+def save_checkpoint(path: Path, run: Run, *, recipe: Recipe, data_fingerprint: str) -> None:
     """Writes all of a run; an older checkpoint is replaced whole.
 
     Raises
@@ -37,7 +46,7 @@ def save_checkpoint(path: Path, run: TrainingRun, *, recipe: Recipe, data_finger
         os.fsync(file.fileno())
 
 
-def load_checkpoint(path: Path, run: TrainingRun, *, recipe: Recipe, data_fingerprint: str) -> None:
+def load_checkpoint(path: Path, run: Run, *, recipe: Recipe, data_fingerprint: str) -> None:
     """Takes up a run where its checkpoint left it.
 
     Raises

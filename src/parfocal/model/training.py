@@ -145,11 +145,6 @@ def _train_here(
     device = job.fabric.device
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         run = _start(job, init=init, resume=resume, watch=watch)
-        if resume:
-            _take_up(run, job)
-            _lend_reader(run.network, job)
-        elif job.is_first:
-            _set_aside(job.checkpoint)
         _learn(run, job, watch=watch, clock=clock)
     kept = _choose_weights(run, job)
     header = _write_model(run, job, out=out, kept=kept) if job.is_first else None
@@ -164,31 +159,40 @@ def _take_up(run: TrainingRun, job: TrainingJob) -> None:
         run.restore(state)
 
 
-def _set_aside(checkpoint: Path) -> None:
+def _set_aside(*checkpoints: Path) -> None:
     """Hours of an earlier training are not lost to a forgotten ``resume``: they keep one place beside."""
-    if checkpoint.exists():
-        checkpoint.replace(checkpoint.with_name(f"{checkpoint.stem}.before{checkpoint.suffix}"))
+    for checkpoint in checkpoints:
+        if checkpoint.exists():
+            checkpoint.replace(checkpoint.with_name(f"{checkpoint.stem}.before{checkpoint.suffix}"))
 
 
 def _start(
     job: TrainingJob, *, init: Path | None, resume: bool, watch: Callable[[TrainingProgress], None] | None
 ) -> TrainingRun:
+    """A run before its first step, or where its checkpoint left it."""
     torch.manual_seed(job.recipe.training.seed)
     network = build_network(job.recipe.network, n_bins=job.recipe.bins.count)
-    if not resume:
-        _make_ready(network, job, init=init, watch=watch)
+    in_cells = resume and job.agreed(job.cells_checkpoint.exists() and not job.checkpoint.exists())
+    if job.is_first and not resume:
+        _set_aside(job.checkpoint, job.cells_checkpoint)
+    if in_cells or not resume:
+        _make_ready(network, job, init=init, resume=in_cells, watch=watch)
     optimiser = _optimiser(network, job.recipe.training)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     keeps_start = init is not None and job.recipe.training.keep_of_start > 0
     start_weights = weights_of(network) if keeps_start else {}
     placed, placed_optimiser = job.fabric.setup(network, optimiser)
-    return TrainingRun(
+    run = TrainingRun(
         network,
         placed,
         placed_optimiser,
         start_weights=start_weights,
         start_is_shipped=init is not None and is_shipped(init),
     )
+    if resume and not in_cells:
+        _take_up(run, job)
+        _lend_reader(network, job)
+    return run
 
 
 def _make_ready(
@@ -196,6 +200,7 @@ def _make_ready(
     job: TrainingJob,
     *,
     init: Path | None,
+    resume: bool,
     watch: Callable[[TrainingProgress], None] | None,
 ) -> None:
     """What a network knows before the first step: all that another one knew, or what is in front of it."""
@@ -204,17 +209,7 @@ def _make_ready(
         _lend_reader(network, job)
     elif isinstance(network, FocusNetwork):
         if network.reader:
-            training, validation = ([stack for stack, _ in part] for part in (job.training, job.validation))
-            learn_cells(
-                network.reader,
-                job.dataset,
-                training,
-                validation,
-                recipe=job.recipe,
-                bands=network.bands,
-                fabric=job.fabric,
-                watch=watch,
-            )
+            learn_cells(network.reader, job, bands=network.bands, resume=resume, watch=watch)
         _lend_reader(network, job)
         looks = job.recipe.looks
         steps = range(0, looks.new_every * looks.count, looks.new_every)

@@ -18,13 +18,14 @@ from parfocal.errors import DatasetError, OutputError, SettingsError
 from parfocal.model.calibration import LabelledStack
 from parfocal.model.described import DescriptionSampler
 from parfocal.model.placement import is_leader, place
-from parfocal.model.recipe import Recipe, TrainingSettings
+from parfocal.model.recipe import Recipe
 from parfocal.model.training_log import TrainingLog
 from parfocal.zstack import ZStack
 
 T = TypeVar("T")
 
 CHECKPOINT = "checkpoint.pt"
+CELLS_CHECKPOINT = "cells.pt"
 MOST_WATCHED_FRAMES = 250
 """Of frames, at each validation: neighbouring planes err alike, and all of 69 stacks would cost 90 steps."""
 
@@ -59,6 +60,11 @@ class TrainingJob:
     checkpoint: Path
     log: TrainingLog | None
     data_fingerprint: str
+
+    @property
+    def cells_checkpoint(self) -> Path:
+        """Of what learns single cells, before the rest."""
+        return self.checkpoint.with_name(CELLS_CHECKPOINT)
 
     @property
     def is_first(self) -> bool:
@@ -108,7 +114,9 @@ def prepare(
         recipe = recipe(training)
     sampler = _sampler(training, recipe, dataset)
     _check_crops(sampler, recipe)
-    _check_batch(recipe.training, n_processes=devices * nodes)
+    _check_batch("batch_size", recipe.training.batch_size, n_processes=devices * nodes)
+    if recipe.cells:
+        _check_batch("batch_size of cells", recipe.cells.batch_size, n_processes=devices * nodes)
     folder = _training_folder(out)
     fabric = place(recipe.training.precision, devices=devices, nodes=nodes)
     return TrainingJob(
@@ -188,9 +196,9 @@ def _check_crops(sampler: FrameSampler | DescriptionSampler, recipe: Recipe) -> 
         )
 
 
-def _check_batch(settings: TrainingSettings, *, n_processes: int) -> None:
-    if settings.batch_size % n_processes:
+def _check_batch(name: str, batch_size: int, *, n_processes: int) -> None:
+    if batch_size % n_processes:
         raise SettingsError(
-            f"Expected a batch that {n_processes} processes can share; batch_size is {settings.batch_size}. "
+            f"Expected a batch that {n_processes} processes can share; {name} is {batch_size}. "
             "Change it, or --devices."
         )

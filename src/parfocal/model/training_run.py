@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -37,6 +37,8 @@ class TrainingProgress:
         Part of the time in which the run waited for data.
     is_settled : bool
         Whether validation errors no longer fall, so that the run goes to its end fast.
+    what : str
+        ``cells`` while a network learns to tell single cells, before all else.
     """
 
     step: int
@@ -47,6 +49,7 @@ class TrainingProgress:
     left_s: float
     waiting: float
     is_settled: bool
+    what: Literal["train", "cells"] = "train"
 
 
 @dataclass(eq=False)

@@ -20,6 +20,7 @@ from parfocal.optics.instrument import (
 )
 from parfocal.optics.light import Light, Line
 from parfocal.optics.live import LiveLight
+from parfocal.optics.low_aperture import draw_low_aperture
 from parfocal.optics.presets import PRESETS, QUALITIES, preset
 from parfocal.optics.scene import Cell, Scene, focus_height_um
 from parfocal.optics.specimens import (
@@ -82,6 +83,7 @@ __all__ = [
     "YeastSettings",
     "check_device",
     "coarser",
+    "draw_low_aperture",
     "draw_microscope",
     "exit_field",
     "exit_field_of_volume",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from parfocal.optics.camera import CameraSettings
 from parfocal.optics.instrument import ObjectiveSettings, SpectrumSettings, VirtualMicroscope
 from parfocal.optics.presets import preset
 from parfocal.optics.specimens import (
@@ -22,6 +23,8 @@ from parfocal.optics.specimens import (
 
 REFERENCE = preset("yeast-40x")
 """All of them are compared with this one, see `similarity`."""
+EACH_SAID_IN_FULL = {"condenser_na": 0.0, "cytoplasm_index": 0.0, "light": 0.0}
+"""Days of a microscope of which there is but one stack."""
 _OBJECTIVES = ((1.30, 1.515), (1.40, 1.515), (1.20, 1.333), (0.90, 1.0))
 """Numerical aperture and index of the immersion."""
 _SHARE_OF_OBJECTIVES = (0.50, 0.20, 0.15, 0.15)
@@ -75,11 +78,11 @@ def draw_microscope(generator: np.random.Generator) -> VirtualMicroscope:
     specimen = _draw_specimen(kind, random)
     pixel_um = REFERENCE.camera.pixel_size_um * math.exp(random.uniform(-0.22, 0.22))
     aperture, immersion = _OBJECTIVES[int(random.choice(len(_OBJECTIVES), p=_SHARE_OF_OBJECTIVES))]
-    spectrum = _draw_spectrum(random)
+    spectrum = draw_spectrum(random)
     finest_um = 0.92 * spectrum.shortest_um / (2 * aperture)
     has_pillars = bool(random.random() < 0.5)
     height_um = float(random.uniform(5.3, 9.0)) if kind in _THIN else 20.0
-    objective = _draw_objective(aperture, immersion, random)
+    objective = draw_objective(aperture, immersion, random)
     condenser_na = math.exp(random.uniform(math.log(0.13), math.log(0.55)))
     chamber = REFERENCE.chamber.replace(
         height_um=height_um,
@@ -89,7 +92,7 @@ def draw_microscope(generator: np.random.Generator) -> VirtualMicroscope:
         tilt_towards_deg=random.uniform(0, 360),
     )
     debris = DebrisSettings(fewest_grains=0, most_grains=int(random.integers(1, 11)), most_scratches=2)
-    electrons = random.uniform(5_000, 25_000)
+    camera = draw_camera(pixel_um, random)
     drawn = REFERENCE.replace(
         name="variety",
         objective=objective,
@@ -97,20 +100,17 @@ def draw_microscope(generator: np.random.Generator) -> VirtualMicroscope:
         spectrum=spectrum,
         chamber=chamber,
         specimens=(*specimen, debris),
-        camera=REFERENCE.camera.replace(
-            pixel_size_um=pixel_um,
-            background_electrons=electrons,
-            electrons_per_count=electrons / random.uniform(700, 2600),
-            vignetting=random.uniform(0, 0.3),
-            light_tilt=random.uniform(-0.15, 0.15),
-            dust_spots=int(random.integers(0, 12)),
-            pattern_seed=int(random.integers(1 << 30)),
-        ),
+        camera=camera,
         quality=REFERENCE.quality.replace(grid_um=min(REFERENCE.quality.grid_um, finest_um, 0.99 * pixel_um)),
-        days={"condenser_na": 0.0, "cytoplasm_index": 0.0, "light": 0.0},  # each one is said in full
+        days=EACH_SAID_IN_FULL,
     )
-    stretch = similarity(drawn, REFERENCE).along
-    return drawn.replace(
+    return with_similar_scan(drawn)
+
+
+def with_similar_scan(microscope: VirtualMicroscope) -> VirtualMicroscope:
+    """With a scan that looks like one of +-16 um, 2 um apart, at `REFERENCE`."""
+    stretch = similarity(microscope, REFERENCE).along
+    return microscope.replace(
         scan=REFERENCE.scan.replace(
             half_range_um=16 * stretch,
             step_um=2 * stretch,
@@ -120,14 +120,30 @@ def draw_microscope(generator: np.random.Generator) -> VirtualMicroscope:
     )
 
 
-def _draw_spectrum(random: np.random.Generator) -> SpectrumSettings:
+def draw_camera(pixel_um: float, random: np.random.Generator) -> CameraSettings:
+    """A camera of some gain, light and dust."""
+    electrons = random.uniform(5_000, 25_000)
+    return REFERENCE.camera.replace(
+        pixel_size_um=pixel_um,
+        background_electrons=electrons,
+        electrons_per_count=electrons / random.uniform(700, 2600),
+        vignetting=random.uniform(0, 0.3),
+        light_tilt=random.uniform(-0.15, 0.15),
+        dust_spots=int(random.integers(0, 12)),
+        pattern_seed=int(random.integers(1 << 30)),
+    )
+
+
+def draw_spectrum(random: np.random.Generator) -> SpectrumSettings:
+    """Light between violet and orange, of a width of 0.02 to 0.18 um."""
     centre_um, half_um = random.uniform(0.46, 0.62), random.uniform(0.01, 0.09)
     return REFERENCE.spectrum.replace(
         shortest_um=max(0.44, centre_um - half_um), longest_um=centre_um + half_um, n_lines=5
     )
 
 
-def _draw_objective(aperture: float, immersion: float, random: np.random.Generator) -> ObjectiveSettings:
+def draw_objective(aperture: float, immersion: float, random: np.random.Generator) -> ObjectiveSettings:
+    """An objective with the errors that good ones have."""
     objective = REFERENCE.objective
     return objective.replace(
         numerical_aperture=aperture,
@@ -144,7 +160,7 @@ def _draw_objective(aperture: float, immersion: float, random: np.random.Generat
 def _draw_specimen(kind: str, random: np.random.Generator) -> tuple[SpecimenSettings, ...]:
     match kind:
         case "yeast":
-            return (_draw_yeast(random),)
+            return (draw_yeast(random),)
         case "rods":
             return (_draw_rods(random),)
         case "bacteria":
@@ -163,7 +179,7 @@ def _draw_specimen(kind: str, random: np.random.Generator) -> tuple[SpecimenSett
                 ),
             )
         case "yeast and bacteria":
-            return (_draw_yeast(random), BACTERIA.replace(most_cells=60))
+            return (draw_yeast(random), BACTERIA.replace(most_cells=60))
         case _:
             return (
                 EuglenaSettings(
@@ -179,7 +195,8 @@ def _draw_specimen(kind: str, random: np.random.Generator) -> tuple[SpecimenSett
             )
 
 
-def _draw_yeast(random: np.random.Generator) -> YeastSettings:
+def draw_yeast(random: np.random.Generator) -> YeastSettings:
+    """Yeast of some size, from few cells to a crowd."""
     diameter_um = random.uniform(3.4, 6.2)
     fewest = int(random.integers(3, 16))
     on_floor = random.uniform(0.6, 0.95)
