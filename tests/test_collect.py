@@ -23,7 +23,7 @@ from parfocal.collect import (
 )
 from parfocal.data import read_cells
 from parfocal.errors import DatasetError, InputError
-from parfocal.optics import REFERENCE, draw_microscope, similarity, simulate_stack
+from parfocal.optics import REFERENCE, draw_low_aperture, draw_microscope, similarity, simulate_stack
 from tiny_microscope import TINY
 
 POSIX_SIGNALS = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs POSIX signals")
@@ -191,10 +191,14 @@ def test_experiments_take_turns_and_go_to_the_parts_they_are_meant_for(tmp_path:
 def test_a_variety_is_written_as_if_one_microscope_had_taken_it(tmp_path: Path) -> None:
     dataset = simulate_variety(tmp_path / "variety", n_stacks=3, seed=4)
     assert dataset.settings.pixel_size_um == REFERENCE.camera.pixel_size_um
+    apertures = []
     for index, name in enumerate(dataset.stack_ids()):
-        microscope = draw_microscope(np.random.default_rng([4, index]))
+        draw = draw_microscope if index < 2 else draw_low_aperture
+        microscope = draw(np.random.default_rng([4, index]))
+        apertures.append(microscope.objective.numerical_aperture)
         alone = simulate_stack(microscope, seed=4, index=index, experiment=index)
         written, along = dataset.read(name), similarity(microscope, REFERENCE).along
         assert (written.frames_zyx == alone.stack.frames_zyx).all()
         expected_um = (alone.stack.z_um - alone.focus_z_um) / along
         np.testing.assert_allclose(written.z_um - dataset.focus_z_um(name), expected_um, atol=1e-3)
+    assert dataset.settings.apertures == (min(apertures), max(apertures))

@@ -201,7 +201,8 @@ def simulate_experiments(
     written_as = as_if_by or experiments[0].settings
     tasks = run_tasks(task, plans, workers=workers, scheduler=scheduler)
     with closing(tasks), whole_folder(folder) as beside:
-        dataset = Dataset.create(beside, _dataset_settings(written_as, experiments, folder))
+        settings = _dataset_settings(written_as, experiments, folder)
+        dataset = Dataset.create(beside, settings if as_if_by is None else _of_many(settings, experiments))
         annotations, cells = {}, {}
         for done, (k, result) in enumerate(tasks, start=1):
             stack = plans[k].stack
@@ -287,3 +288,8 @@ def _dataset_settings(
         z_step_um=settings.scan.step_um,
         experiments=tuple(sorted({experiment.name for experiment in experiments})),
     )
+
+
+def _of_many(settings: DatasetSettings, experiments: Sequence[Experiment]) -> DatasetSettings:
+    apertures = [experiment.settings.objective.numerical_aperture for experiment in experiments]
+    return settings.replace(apertures=(min(apertures), max(apertures)))

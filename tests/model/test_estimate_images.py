@@ -8,15 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from small_world import PIXEL_UM, SIDE_PX, frame_at, fresh_model, stack_of
+from small_world import PIXEL_UM, SIDE_PX, frame_at, stack_of
 
-from parfocal.data import DatasetSettings, ObjectiveRecord
 from parfocal.data.stack_io import write_stack
-from parfocal.errors import ImageFileError, InputError, ModelError
+from parfocal.errors import ImageFileError, ModelError
 from parfocal.model import FocusEstimator
-from parfocal.model.estimate_images import check_dataset, check_optics, estimate_images
-
-HEADER = fresh_model()[0]
+from parfocal.model.estimate_images import estimate_images
 
 
 @pytest.fixture
@@ -88,51 +85,3 @@ def test_an_image_of_another_magnification_is_refused(png_path: Path, estimator:
 def test_a_missing_file_is_told(tmp_path: Path, estimator: FocusEstimator) -> None:
     with pytest.raises(ImageFileError, match=r"none\.tif"):
         list(estimate_images(estimator, [tmp_path / "none.tif"]))
-
-
-@pytest.mark.parametrize(
-    "optics", [{}, {"numerical_aperture": 0.9}, {"numerical_aperture": 0.92, "immersion": "air"}]
-)
-def test_the_objective_that_the_model_was_made_for_is_taken(optics: dict) -> None:
-    check_optics(HEADER, **optics)
-
-
-@pytest.mark.parametrize(
-    ("optics", "told"),
-    [
-        ({"numerical_aperture": 1.3}, r"made for NA 0\.9, got NA 1\.3"),
-        ({"numerical_aperture": 0.0}, r"got NA 0"),
-        ({"immersion": "oil"}, "immersion of index 1, got oil"),
-        ({"numerical_aperture": 0.9, "immersion": "water"}, "got water"),
-    ],
-)
-def test_another_objective_is_refused(optics: dict, told: str) -> None:
-    with pytest.raises(ModelError, match=told):
-        check_optics(HEADER, **optics)
-
-
-def test_an_immersion_that_does_not_exist_is_told_with_those_that_do() -> None:
-    with pytest.raises(InputError, match=r"air, water, oil; got 'beer'"):
-        check_optics(HEADER, immersion="beer")  # type: ignore[arg-type]
-
-
-def test_any_objective_is_taken_where_the_models_is_unknown() -> None:
-    check_optics(HEADER.replace(objective=None), numerical_aperture=1.3, immersion="oil")
-
-
-@pytest.mark.parametrize(
-    ("change", "told"),
-    [
-        ({"modality": "phase contrast"}, "is phase contrast"),
-        (
-            {"objective": ObjectiveRecord(numerical_aperture=0.3, magnification=10, immersion_index=1)},
-            "NA 0.3",
-        ),
-    ],
-    ids=["modality", "objective"],
-)
-def test_a_dataset_of_other_optics_is_refused(change: dict, told: str) -> None:
-    settings = DatasetSettings(name="mine", pixel_size_um=0.24, modality=HEADER.modality)
-    check_dataset(HEADER, settings)
-    with pytest.raises(ModelError, match=told):
-        check_dataset(HEADER, settings.replace(**change))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from parfocal.optics import (
     REFERENCE,
     BeadSettings,
     VirtualMicroscope,
+    draw_low_aperture,
     draw_microscope,
     preset,
     similarity,
@@ -24,6 +27,15 @@ def test_every_draw_is_a_microscope_that_can_be_simulated() -> None:
     assert 0.13 <= min(condensers) < 0.17 and 0.45 < max(condensers) <= 0.55
 
 
+def test_every_draw_of_low_aperture_is_a_microscope_that_can_be_simulated() -> None:
+    drawn = [draw_low_aperture(np.random.default_rng([4, k])) for k in range(150)]
+    assert {one.specimens[0].kind for one in drawn} == {"yeast", "rods", "adherent", "beads", "euglena"}
+    apertures = {one.objective.numerical_aperture for one in drawn}
+    assert len(apertures) == 8 and max(apertures) < 0.9
+    coherence = [one.condenser.numerical_aperture / one.objective.numerical_aperture for one in drawn]
+    assert 0.12 <= min(coherence) < 0.15 and 0.8 < max(coherence) <= 0.9
+
+
 def test_the_same_seed_draws_the_same_microscope() -> None:
     one, same, other = (draw_microscope(np.random.default_rng([4, k])) for k in (1, 1, 2))
     assert one == same != other
@@ -37,9 +49,10 @@ def test_a_small_cell_whose_edge_has_no_room_for_a_granule() -> None:
     assert np.isfinite(made.stack.frames_zyx).all()
 
 
-def test_scans_reach_as_far_at_the_reference() -> None:
+@pytest.mark.parametrize("draw", [draw_microscope, draw_low_aperture])
+def test_scans_reach_as_far_at_the_reference(draw: Callable[..., VirtualMicroscope]) -> None:
     for k in range(30):
-        drawn = draw_microscope(np.random.default_rng([4, k]))
+        drawn = draw(np.random.default_rng([4, k]))
         assert drawn.scan.half_range_um / similarity(drawn, REFERENCE).along == pytest.approx(16)
 
 

@@ -121,7 +121,7 @@ def import_(
 def _objective(
     na: float | None, magnification: float | None, immersion: Immersion
 ) -> dict[str, float] | None:
-    from parfocal.model.estimate_images import IMMERSION_INDEX
+    from parfocal.model.serving import index_of
 
     if (na is None) != (magnification is None):
         raise InputError("Expected --na and --magnification together, or neither; got one of them.")
@@ -130,5 +130,5 @@ def _objective(
     return {
         "numerical_aperture": na,
         "magnification": magnification,
-        "immersion_index": IMMERSION_INDEX[immersion.value],
+        "immersion_index": index_of(immersion.value),
     }

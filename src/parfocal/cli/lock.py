@@ -13,7 +13,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from parfocal.cli.options import Json, Model, PixelSize, Quality, Rescale, positive
+from parfocal.cli.options import (
+    Aperture,
+    Immersed,
+    Json,
+    Model,
+    PixelSize,
+    Quality,
+    Rescale,
+    Wavelength,
+    positive,
+)
 from parfocal.cli.terminal import progress, say, say_json
 from parfocal.cli.verdict import say_summary, summary_json
 from parfocal.errors import InputError
@@ -65,6 +75,9 @@ def lock(
     target: Annotated[float, typer.Option(metavar="UM", help="The defocus to hold.")] = 0.0,
     frame_rate: Annotated[float, typer.Option(metavar="HZ", help="Frames per second.")] = 20.0,
     pixel_size: PixelSize = None,
+    na: Aperture = None,
+    immersion: Immersed = None,
+    wavelength: Wavelength = None,
     rescale: Rescale = False,
     quality: Annotated[Quality, typer.Option(help="Of the virtual microscope.")] = Quality.ci,
     seed: Annotated[int, typer.Option(min=0, help="Of the virtual microscope.")] = 0,
@@ -83,9 +96,18 @@ def lock(
     from parfocal.control import LockSettings
     from parfocal.hold import figure_of, hold_focus
     from parfocal.model import FocusEstimator
+    from parfocal.model.serving import index_of, ready_for
 
     estimator = FocusEstimator.load(model, rescale=rescale)
     rig = source.open()
+    ready = ready_for(
+        estimator.header,
+        pixel_size_um=rig.camera.pixel_size_um,
+        numerical_aperture=na or source.numerical_aperture,
+        immersion_index=source.immersion_index if immersion is None else index_of(immersion.value),
+        wavelength_um=wavelength,
+    )
+    estimator = estimator.with_header(ready)
     values = {
         "limits": _limits(rig, lowest_z, highest_z, largest_step),
         "frame_rate_hz": frame_rate,
@@ -140,6 +162,20 @@ class _Source:
             raise InputError("Expected --speed with --simulate only: real time cannot be hurried.")
         if self.pixel_size is not None and self.config is None:
             raise InputError("Expected --pixel-size with --config only: the other images tell their own.")
+
+    @property
+    def numerical_aperture(self) -> float | None:
+        """Of a virtual microscope; only the user knows that of any other."""
+        from parfocal.optics import preset
+
+        return None if self.simulate is None else preset(self.simulate).objective.numerical_aperture
+
+    @property
+    def immersion_index(self) -> float | None:
+        """Of a virtual microscope."""
+        from parfocal.optics import preset
+
+        return None if self.simulate is None else preset(self.simulate).objective.immersion_index
 
     def open(self) -> Rig:
         """The microscope; nothing moves."""

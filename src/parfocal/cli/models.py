@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from parfocal.cli.options import Aperture, DatasetFolder, Immersion, Json, Model, PixelSize, Rescale, positive
+from parfocal.cli.options import (
+    Aperture,
+    DatasetFolder,
+    Immersed,
+    Json,
+    Model,
+    PixelSize,
+    Rescale,
+    Wavelength,
+    positive,
+)
 from parfocal.cli.terminal import note, progress, say, say_json, say_table
 from parfocal.errors import InputError
 
@@ -167,13 +177,18 @@ def calibrate(
         float | None,
         typer.Option(metavar="UM", help="Stage position in focus, of a stack; without it, scale only."),
     ] = None,
+    na: Aperture = None,
+    immersion: Immersed = None,
+    wavelength: Wavelength = None,
     rescale: Rescale = False,
 ) -> None:
     """Fits a model to one microscope: scale and offset of its answers, from one stack or a few.
 
-    Of a dataset, the annotated stacks are used, those of its test part left aside.
+    Of a dataset, the annotated stacks are used, those of its test part left aside; it tells its objective
+    itself.
     """
     from parfocal.model.one_stack import fit_to_microscope
+    from parfocal.model.serving import index_of, ready_for
 
     with progress() as tell:
         fit = fit_to_microscope(
@@ -182,6 +197,13 @@ def calibrate(
             out=out,
             focus_z_um=focus,
             rescale=rescale,
+            told=lambda header, pixel_size_um: ready_for(
+                header,
+                pixel_size_um=pixel_size_um,
+                numerical_aperture=na,
+                immersion_index=None if immersion is None else index_of(immersion.value),
+                wavelength_um=wavelength,
+            ),
             progress=lambda done, total: tell("calibrate", done / total, f"{done} of {total} z-stacks"),
         )
     say(f"defocus = {fit.scale:.3f} x answer {fit.offset_um:+.3f} um, residual {fit.residual_um:.3f} um")
@@ -208,11 +230,11 @@ def evaluate(
     from parfocal.data import Dataset
     from parfocal.evaluation.evaluate import evaluate as evaluate_model
     from parfocal.model import FocusEstimator
-    from parfocal.model.estimate_images import check_dataset
+    from parfocal.model.serving import ready_for_dataset
 
     opened = Dataset.open(dataset)
     estimator = FocusEstimator.load(model)
-    check_dataset(estimator.header, opened.settings)
+    estimator = estimator.with_header(ready_for_dataset(estimator.header, opened.settings))
     with progress() as tell:
         metrics = evaluate_model(
             estimator,
@@ -242,7 +264,8 @@ def estimate(
     ],
     pixel_size: PixelSize = None,
     na: Aperture = None,
-    immersion: Annotated[Immersion | None, typer.Option(help="The objective's immersion.")] = None,
+    immersion: Immersed = None,
+    wavelength: Wavelength = None,
     rescale: Rescale = False,
     draw_map: Annotated[
         bool, typer.Option("--map", help="Draw the defocus of each part of an image over it.")
@@ -255,15 +278,22 @@ def estimate(
     """Defocus of single images, and of every plane of a stack.
 
     Negative is below focus, toward the coverslip; the move that restores focus is the negative of it.
+    bright-field needs to know the objective: --na, and --immersion if it is not air.
     """
     from parfocal.evaluation.map_figure import check_figure_name, draw_maps
     from parfocal.model import FocusEstimator
-    from parfocal.model.estimate_images import check_optics, estimate_images
+    from parfocal.model.estimate_images import estimate_images, pixel_size_of
+    from parfocal.model.serving import index_of, is_of_many, ready_for
 
     estimator = FocusEstimator.load(model, rescale=rescale)
-    check_optics(
-        estimator.header, numerical_aperture=na, immersion=None if immersion is None else immersion.value
+    ready = ready_for(
+        estimator.header,
+        pixel_size_um=pixel_size_of(images[0], pixel_size) if is_of_many(estimator.header) else None,
+        numerical_aperture=na,
+        immersion_index=None if immersion is None else index_of(immersion.value),
+        wavelength_um=wavelength,
     )
+    estimator = estimator.with_header(ready)
     if draw_map:
         check_figure_name(out)
     rows = estimate_images(estimator, images, pixel_size_um=pixel_size)

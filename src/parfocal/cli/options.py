@@ -67,6 +67,13 @@ Aperture = Annotated[
     float | None,
     typer.Option("--na", parser=positive, metavar="NA", help="The objective's numerical aperture."),
 ]
+Immersed = Annotated[
+    Immersion | None, typer.Option("--immersion", help="The objective's; air below NA 1 if not said.")
+]
+Wavelength = Annotated[
+    float | None,
+    typer.Option("--wavelength", parser=positive, metavar="UM", help="Of the light; green if not said."),
+]
 Rescale = Annotated[
     bool, typer.Option("--rescale", help="Take images of another pixel size than the model's.")
 ]

@@ -46,6 +46,9 @@ class DatasetSettings(Settings):
         Step between planes, if it is the same in all stacks.
     experiments : tuple of str
         Names of the experiments that the stacks come from.
+    apertures : tuple of float, optional
+        Lowest and highest numerical aperture, where stacks of many microscopes are written as if that
+        objective had taken all of them.
     """
 
     name: str = Field(min_length=1)
@@ -55,6 +58,7 @@ class DatasetSettings(Settings):
     modality: str = "bright-field"
     z_step_um: float | None = Field(default=None, gt=0)
     experiments: tuple[str, ...] = ()
+    apertures: tuple[float, float] | None = None
 
     @property
     def dof_um(self) -> float | None:

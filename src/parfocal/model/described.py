@@ -156,6 +156,8 @@ class DescriptionSampler:
         return description.half(), defocus_um * magnification**2
 
     def _side_px(self, look: int) -> int:
-        """Of all crops of one look: from large to small, whole tiles."""
+        """Of all crops of one look, in whole tiles: from large to small, the whole way in few looks too."""
         smallest, largest = (side // STRIDE_PX for side in self.sides_px)
-        return STRIDE_PX * (largest - look % (largest - smallest + 1))
+        steps, last = largest - smallest, self._looks.count - 1
+        smaller = look % (steps + 1) if last >= steps else round(look * steps / max(last, 1))
+        return STRIDE_PX * (largest - smaller)

@@ -5,20 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from numpy.typing import NDArray
 
-from parfocal.data.dataset_settings import DatasetSettings
 from parfocal.data.stack_io import ImageFile, read_image
-from parfocal.errors import ImageFileError, InputError, ModelError
+from parfocal.errors import ImageFileError, ModelError
 from parfocal.estimate import Estimator, FocusEstimate
-from parfocal.model.model_file import ModelHeader
-
-Immersion = Literal["air", "water", "oil"]
-IMMERSION_INDEX: dict[Immersion, float] = {"air": 1.0, "water": 1.33, "oil": 1.515}
-SAME_OPTICS = 0.05
-"""Relative difference of numerical aperture or index that is still the same lens."""
 
 
 @dataclass(frozen=True)
@@ -95,63 +88,15 @@ def estimate_images(
         yield _row(image, estimate)
 
 
-def check_dataset(header: ModelHeader, settings: DatasetSettings) -> None:
-    """Refuses stacks of another modality or objective than those that the model was made for.
+def pixel_size_of(path: Path, given_um: float | None = None) -> float:
+    """Side of a pixel of an image file, in um, as the file or else the user tells it.
 
     Raises
     ------
-    ModelError
-        If they differ, where both are known.
+    ImageFileError
+        If the file is no image, or its pixel size is unknown or contradicted.
     """
-    if settings.modality != header.modality:
-        raise ModelError(
-            f"This model was made for {header.modality}, the dataset '{settings.name}' is "
-            f"{settings.modality}. Train a model for it."
-        )
-    if settings.objective is not None:
-        check_optics(header, numerical_aperture=settings.objective.numerical_aperture)
-
-
-def check_optics(
-    header: ModelHeader, *, numerical_aperture: float | None = None, immersion: Immersion | None = None
-) -> None:
-    """Refuses an objective that the model was not made for.
-
-    Parameters
-    ----------
-    header : ModelHeader
-    numerical_aperture : float, optional
-    immersion : str, optional
-        ``air``, ``water`` or ``oil``.
-
-    Raises
-    ------
-    ModelError
-        If aperture or immersion differ from the model's, where both are known.
-    InputError
-        If there is no such immersion.
-    """
-    if immersion is not None and immersion not in IMMERSION_INDEX:
-        raise InputError(f"Expected an immersion among {', '.join(IMMERSION_INDEX)}; got '{immersion}'.")
-    made_for = header.objective
-    if made_for is None:
-        return
-    if (
-        numerical_aperture is not None
-        and abs(numerical_aperture / made_for["numerical_aperture"] - 1) > SAME_OPTICS
-    ):
-        raise ModelError(
-            f"This model was made for NA {made_for['numerical_aperture']:g}, got NA {numerical_aperture:g}. "
-            "Use a model for this objective."
-        )
-    if (
-        immersion is not None
-        and abs(IMMERSION_INDEX[immersion] / made_for["immersion_index"] - 1) > SAME_OPTICS
-    ):
-        raise ModelError(
-            f"This model was made for immersion of index {made_for['immersion_index']:g}, got {immersion}. "
-            "Use a model for this objective."
-        )
+    return _pixel_size_um(read_image(path), given_um)
 
 
 def _pixel_size_um(image: ImageFile, given_um: float | None) -> float:

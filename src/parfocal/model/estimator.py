@@ -6,6 +6,7 @@ import hashlib
 import math
 import time
 from collections.abc import Sequence
+from copy import copy
 from pathlib import Path
 from typing import Any, Literal
 
@@ -139,6 +140,13 @@ class FocusEstimator:
             )
         except ModelError as error:
             raise ModelError(f"{path}: {error}") from error
+
+    def with_header(self, header: ModelHeader) -> FocusEstimator:
+        """The same model ready for a microscope, see `parfocal.model.serving`; it then takes finer pixels."""
+        ready = copy(self)
+        ready.header = header
+        ready._rescale = self._rescale or header.optics is not None
+        return ready
 
     @property
     def fingerprint(self) -> str:

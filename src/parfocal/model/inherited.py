@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,8 +17,8 @@ from parfocal.model.model_file import ModelHeader, load_model
 from parfocal.model.networks import FocusNetwork, NetworkSettings
 from parfocal.model.recipe import Recipe, working_pixel_um
 from parfocal.model.shipped import BRIGHT_FIELD, find_model, shipped_models
+from parfocal.model.similar_optics import GREEN_UM, stretch_between
 
-GREEN_UM = 0.55
 ALIKE = 1.6
 """Working pixels, in wavelengths over apertures, may differ by this factor from those of a shipped model."""
 
@@ -40,18 +39,15 @@ def starting_model(dataset: Dataset) -> Path | None:
     path = find_model(BRIGHT_FIELD)
     header, _ = load_model(path)
     pixel_um = working_pixel_um(dataset.read(stack) for stack in ids)
+    known = header.known_optics
     ours = pixel_um * settings.objective.numerical_aperture / (settings.wavelength_um or GREEN_UM)
-    return path if 1 / ALIKE < ours / _pixel_in_wavelengths(header) < ALIKE else None
+    alike = known is not None and 1 / ALIKE < ours * known.detail_um / known.pixel_size_um < ALIKE
+    return path if alike else None
 
 
 def network_of(start: Path | None) -> NetworkSettings | None:
     """The network of a model to start from, if there is one."""
     return None if start is None else load_model(start)[0].network
-
-
-def _pixel_in_wavelengths(header: ModelHeader) -> float:
-    objective, wavelength_um = header.objective or {}, header.wavelength_um or math.nan
-    return header.working_pixel_size_um * float(objective["numerical_aperture"]) / wavelength_um
 
 
 def inherit(network: nn.Module, init: Path, *, recipe: Recipe, settings: DatasetSettings) -> None:
@@ -113,14 +109,15 @@ def stretch(header: ModelHeader, *, recipe: Recipe, settings: DatasetSettings) -
     By Fresnel's similarity, see `parfocal.optics.similarity`, with the working pixels. Where light or
     objective are not known, they count as the model's.
     """
-    pixels = recipe.sampling.pixel_size_um / header.recipe.sampling.pixel_size_um
-    waves = 1.0
-    if settings.wavelength_um and header.wavelength_um:
-        waves = header.wavelength_um / settings.wavelength_um
-    immersions = 1.0
-    if settings.objective and header.objective:
-        immersions = settings.objective.immersion_index / float(header.objective["immersion_index"])
-    return pixels**2 * immersions * waves
+    known = header.known_optics
+    pixel_um, their_pixel_um = recipe.sampling.pixel_size_um, header.recipe.sampling.pixel_size_um
+    if known is None:
+        return (pixel_um / their_pixel_um) ** 2
+    index = settings.objective.immersion_index if settings.objective else known.immersion_index
+    return stretch_between(
+        (pixel_um, index, settings.wavelength_um or known.wavelength_um),
+        (their_pixel_um, known.immersion_index, known.wavelength_um),
+    )
 
 
 def _head_for(weights: Mapping[str, Tensor], bins: BinSettings, alike_um: Any) -> dict[str, Tensor]:

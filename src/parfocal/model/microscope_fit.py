@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
-from parfocal.model.bins import BinSettings
 from parfocal.settings import Settings
 
 
@@ -39,8 +40,8 @@ class MicroscopeFit(Settings):
     >>> fit = MicroscopeFit(
     ...     scale=2, offset_um=1, knows_focus=True, source="mine", n_stacks=1, n_frames=31,
     ...     residual_um=0.1, mae_before_um=3, mae_after_um=0.2, is_held_out=False)
-    >>> fit.of((-5.0, 5.0))
-    (-9.0, 11.0)
+    >>> fit.of(np.array([-5.0, 5.0]))
+    array([-9., 11.])
     """
 
     scale: Annotated[float, Field(gt=0)]
@@ -54,12 +55,6 @@ class MicroscopeFit(Settings):
     mae_after_um: float
     is_held_out: bool
 
-    def of(self, answers_um: tuple[float, float]) -> tuple[float, float]:
-        """Two of the network's answers, such as the ends of a range, in this microscope's um."""
-        low_um, high_um = (self.scale * answer_um + self.offset_um for answer_um in answers_um)
-        return low_um, high_um
-
-    def of_bins(self, bins: BinSettings) -> BinSettings:
-        """The network's bins, in this microscope's um."""
-        lowest_um, highest_um = self.of((bins.lowest_um, bins.highest_um))
-        return BinSettings(lowest_um=lowest_um, highest_um=highest_um, width_um=self.scale * bins.width_um)
+    def of(self, answers_um: NDArray[np.float64]) -> NDArray[np.float64]:
+        """A model's answers, such as the ends of a range, in this microscope's um."""
+        return self.scale * answers_um + self.offset_um

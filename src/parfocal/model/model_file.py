@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from parfocal.model.microscope_fit import MicroscopeFit
 from parfocal.model.networks import NetworkSettings
 from parfocal.model.recipe import Recipe
 from parfocal.model.shipped import find_model, shipped_models
+from parfocal.model.similar_optics import Optics, similar_pixel_um, stretch_between
 from parfocal.settings import Settings
 
 HEADER_KEY = "parfocal"
@@ -45,8 +47,13 @@ class ModelHeader(Settings):
         were measured again on another microscope.
     kept_of_start : float
         Share, in the weights, of those that training started from.
+    apertures : tuple of float, optional
+        Lowest and highest numerical aperture of the microscopes that the model knows, where it is a model of
+        many; `objective` and `wavelength_um` are then of the one in whose um the network answers.
+    optics : Optics, optional
+        The microscope that such a model is to serve.
     microscope : MicroscopeFit, optional
-        The line from the network's answers to the um of a microscope that the model was calibrated to.
+        The line from the model's answers to the um of a microscope that it was calibrated to.
     """
 
     format_version: int = FORMAT_VERSION
@@ -64,6 +71,8 @@ class ModelHeader(Settings):
     interval90_scale: float
     usual_clipping: float = 0.0
     calibrated_on: str
+    apertures: tuple[float, float] | None = None
+    optics: Optics | None = None
     microscope: MicroscopeFit | None = None
     metrics: dict[str, float]
     parameters: int
@@ -72,10 +81,43 @@ class ModelHeader(Settings):
     package_version: str
     licence: str = "the licence of the training data"
 
+    @cached_property
+    def known_optics(self) -> Optics | None:
+        """Those in whose um the network answers, with its working pixel; None if they are not known."""
+        if self.objective is None or not self.wavelength_um:
+            return None
+        return Optics(
+            pixel_size_um=self.recipe.sampling.pixel_size_um,
+            numerical_aperture=self.objective["numerical_aperture"],
+            immersion_index=self.objective["immersion_index"],
+            wavelength_um=self.wavelength_um,
+        )
+
     @property
+    def served_optics(self) -> Optics | None:
+        """Those of the microscope that the model serves; None if they are not known."""
+        return self.optics or self.known_optics
+
+    @cached_property
     def working_pixel_size_um(self) -> float:
         """Pixel size to which frames are averaged for the network."""
+        if self.optics and self.known_optics:
+            return similar_pixel_um(self.optics, self.known_optics)
         return self.recipe.sampling.pixel_size_um
+
+    @cached_property
+    def stretch(self) -> float:
+        """How many um of the stage of the microscope served look like one um that the network says."""
+        if not (self.optics and self.known_optics):
+            return 1.0
+        served, known = (
+            (pixel_um, optics.immersion_index, optics.wavelength_um)
+            for pixel_um, optics in (
+                (self.working_pixel_size_um, self.optics),
+                (self.known_optics.pixel_size_um, self.known_optics),
+            )
+        )
+        return stretch_between(served, known)
 
     @property
     def bins(self) -> BinSettings:
@@ -84,18 +126,21 @@ class ModelHeader(Settings):
 
     @property
     def answer_bins(self) -> BinSettings:
-        """The same bins in um of the microscope that the model was calibrated to."""
-        return self.bins if self.microscope is None else self.microscope.of_bins(self.bins)
+        """The same bins in um of the microscope that the model serves."""
+        lowest_um, highest_um = self.in_answers(np.array([self.bins.lowest_um, self.bins.highest_um]))
+        width_um = self.stretch * self.bins.width_um * (self.microscope.scale if self.microscope else 1.0)
+        return BinSettings(lowest_um=lowest_um, highest_um=highest_um, width_um=width_um)
 
     def in_answers(self, defocus_um: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The network's um as those of the microscope that the model was calibrated to."""
-        fit = self.microscope
-        return defocus_um if fit is None else fit.scale * defocus_um + fit.offset_um
+        """The network's um as those of the microscope that the model serves."""
+        answers_um = self.stretch * defocus_um
+        return answers_um if self.microscope is None else self.microscope.of(answers_um)
 
     @property
     def answer_range_um(self) -> tuple[float, float]:
         """Lowest and highest defocus that can be told, in um of that microscope."""
-        return self.z_range_um if self.microscope is None else self.microscope.of(self.z_range_um)
+        low_um, high_um = self.in_answers(np.array(self.z_range_um))
+        return float(low_um), float(high_um)
 
     @property
     def network(self) -> NetworkSettings:

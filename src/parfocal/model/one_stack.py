@@ -25,10 +25,10 @@ from parfocal.model.answer_line import (
     usable_stacks,
 )
 from parfocal.model.calibration import conformal_scale
-from parfocal.model.estimate_images import check_dataset
 from parfocal.model.estimator import FocusEstimator
 from parfocal.model.microscope_fit import MicroscopeFit
 from parfocal.model.model_file import ModelHeader, load_model, save_model
+from parfocal.model.serving import ready_for_dataset
 from parfocal.zstack import ZStack
 
 GivenStack = tuple[ZStack, float | None]
@@ -49,6 +49,7 @@ def fit_to_microscope(
     out: Path,
     focus_z_um: float | None = None,
     rescale: bool = False,
+    told: Callable[[ModelHeader, float], ModelHeader] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> MicroscopeFit:
     """Writes a model again, its answers in the micrometres of the microscope that some stacks are from.
@@ -66,6 +67,9 @@ def fit_to_microscope(
     rescale : bool
         Whether to take stacks of another pixel size, not coarser than the model's working pixel. The new
         model is then made for that pixel size.
+    told : callable, optional
+        Makes the model's header ready for the microscope that a single stack is from, given its pixel size,
+        see `parfocal.model.serving.ready_for`; a dataset tells it itself.
     progress : callable, optional
         Told the number of stacks done and to do, after each.
 
@@ -94,9 +98,14 @@ def fit_to_microscope(
     """
     estimator = FocusEstimator.load(model, rescale=rescale)
     if where.is_dir():
-        stacks = _stacks_of(where, estimator.header, focus_z_um=focus_z_um, progress=progress)
+        dataset = _dataset_to_fit(where, focus_z_um=focus_z_um)
+        estimator = estimator.with_header(ready_for_dataset(estimator.header, dataset.settings))
+        stacks = _stacks_of(dataset, progress=progress)
     else:
-        stacks = iter([(read_stack(where), focus_z_um)])
+        stack = read_stack(where)
+        ready = (told or _as_it_is)(estimator.header, stack.pixel_size_um)
+        estimator = estimator.with_header(ready)
+        stacks = iter([(stack, focus_z_um)])
     fit, header = fit_to_stacks(estimator, stacks, source=where.name)
     save_model(out, header, load_model(model)[1])
     return fit
@@ -138,20 +147,20 @@ def fit_to_stacks(
     return fit, estimator.header.replace(**changes)
 
 
-def _stacks_of(
-    folder: Path,
-    header: ModelHeader,
-    *,
-    focus_z_um: float | None,
-    progress: Callable[[int, int], None] | None,
-) -> Iterator[GivenStack]:
+def _as_it_is(header: ModelHeader, _pixel_size_um: float) -> ModelHeader:
+    return header
+
+
+def _dataset_to_fit(folder: Path, *, focus_z_um: float | None) -> Dataset:
     if focus_z_um is not None:
         raise InputError(
             "Expected a position in focus with one stack only; a dataset has those of its annotations. "
             "Leave --focus out, or give one of its stacks."
         )
-    dataset = Dataset.open(folder)
-    check_dataset(header, dataset.settings)
+    return Dataset.open(folder)
+
+
+def _stacks_of(dataset: Dataset, *, progress: Callable[[int, int], None] | None) -> Iterator[GivenStack]:
     ids = _ids_to_fit(dataset)
     for done, stack_id in enumerate(ids, start=1):
         yield dataset.read(stack_id), dataset.focus_z_um(stack_id)

@@ -392,6 +392,7 @@ def _header(run: TrainingRun, job: TrainingJob, calibration: Calibration, *, kep
         objective=settings.objective.model_dump() if settings.objective else None,
         wavelength_um=settings.wavelength_um,
         dof_um=settings.dof_um,
+        apertures=settings.apertures,
         dataset=settings.name,
         data_fingerprint=job.data_fingerprint,
         n_stacks=len(job.training),
