@@ -89,12 +89,15 @@ def test_the_maps_of_several_images_are_numbered(
     assert all((tmp_path / f"map-0{k}.png").exists() for k in range(2))
 
 
-def test_a_figure_of_no_known_kind_is_refused_before_any_work(
-    able: Path, simulated: Path, tmp_path: Path, parfocal: Parfocal
+@pytest.mark.parametrize(
+    ("name", "told"), [("map.doc", "Expected a figure named *.png"), ("no/map.png", "there is no folder")]
+)
+def test_a_figure_that_cannot_be_is_refused_before_any_work(
+    name: str, told: str, able: Path, simulated: Path, tmp_path: Path, parfocal: Parfocal
 ) -> None:
-    finished = parfocal("estimate", able, simulated / STACK, "--map", "--out", tmp_path / "map.doc")
+    finished = parfocal("estimate", able, simulated / STACK, "--map", "--out", tmp_path / name)
     assert finished.code == 2 and finished.out == ""
-    assert "Expected a figure named *.png" in finished.complaint
+    assert told in finished.complaint
 
 
 def write_plane(stack: Path, image: Path, *, plane: int) -> None:

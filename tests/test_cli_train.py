@@ -95,3 +95,27 @@ def test_two_processes_speak_with_one_voice_and_stop_together(
     resumed = parfocal("train", simulated, "--out", out, "--steps", 6, "--resume")
     assert resumed.code == 0, resumed.err
     assert load_model(out)[0].steps >= 1
+
+
+def test_a_stopped_training_goes_on_with_its_own_recipe(
+    simulated: Path, tmp_path: Path, parfocal: Parfocal
+) -> None:
+    out = tmp_path / "model.safetensors"
+    first = parfocal("train", simulated, "--out", out, "--init", "none", "--size", "tiny", "--steps", 4)
+    assert first.code == 0, first.err
+    done = parfocal("train", simulated, "--out", out, "--resume")
+    assert done.code == 0, done.err
+    assert "Nothing was left to do: the checkpoint has all of 4 steps." in done.err
+    further = parfocal("train", simulated, "--out", out, "--resume", "--steps", 6)
+    assert further.code == 0, further.err
+    header = load_model(out)[0]
+    assert header.steps == 6 and header.network.width < 256 and header.kept_of_start == 0
+
+
+def test_without_a_checkpoint_there_is_nothing_to_go_on_from(
+    simulated: Path, tmp_path: Path, parfocal: Parfocal
+) -> None:
+    finished = parfocal("train", simulated, "--out", tmp_path / "m.safetensors", "--resume")
+    assert finished.code == 2
+    assert "there is no checkpoint to resume from" in finished.complaint
+    assert list(tmp_path.iterdir()) == []

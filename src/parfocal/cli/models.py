@@ -76,6 +76,7 @@ def train(
     from parfocal.model import find_model, load_recipe, starting_model, use_threads
     from parfocal.model import train as train_model
     from parfocal.model.placement import is_leader
+    from parfocal.model.training_job import stopped_recipe
 
     if threads is not None:
         use_threads(threads)
@@ -86,6 +87,8 @@ def train(
         raise InputError("Expected --size or --init MODEL, not both: a model says how large its network is.")
     changes = {"steps": steps, "minutes": minutes, "seed": seed}
     named = None if recipe is None else load_recipe(recipe)
+    if resume and recipe is None:
+        named = stopped_recipe(out)
     collected = Dataset.open(dataset)
     if init is None:
         start = starting_model(collected) if named is None and size == "default" else None
@@ -121,6 +124,10 @@ def train(
     if header.calibrated_on == "train":
         note("No validation stacks: the intervals were measured on training stacks and are too narrow.")
     waited = f"; waited for data {last.waiting:.0%} of the time" if last and last.waiting > WAITING else ""
+    if last is None:
+        note(
+            f"Nothing was left to do: the checkpoint has all of {header.steps} steps. Ask for more by --steps."
+        )
     if kept := header.kept_of_start:
         note(f"The model keeps {kept:.0%} of what it started from, for days that no stack shows.")
     error_um = header.metrics["mae_um"]

@@ -136,8 +136,10 @@ def check_figure_name(path: Path) -> None:
     Raises
     ------
     InputError
-        If it ends with none of the known suffixes.
+        If it ends with none of the known suffixes, or its folder does not exist.
     """
+    if not path.absolute().parent.is_dir():
+        raise InputError(f"{path}: there is no folder {path.parent}. Make it, or choose another --out.")
     if path.suffix not in SUFFIXES:
         raise InputError(
             f"Expected a figure named {', '.join(f'*{s}' for s in SUFFIXES)}; got '{path.name}'."

@@ -6,6 +6,7 @@ import io
 import os
 import pickle
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -37,7 +38,11 @@ def save_checkpoint(path: Path, run: Run, *, recipe: Recipe, data_fingerprint: s
     OutputError
         If it cannot be written; the older checkpoint stays.
     """
-    values = {"made_with": _made_with(recipe, data_fingerprint), "run": run.state()}
+    values = {
+        "recipe": recipe.model_dump(mode="json"),
+        "made_with": _made_with(recipe, data_fingerprint),
+        "run": run.state(),
+    }
     buffer = io.BytesIO()  # torch's own file writer hides from its callers that a disk is full
     torch.save(values, buffer)
     with whole_file(path) as draft, draft.open("wb") as file:
@@ -54,13 +59,31 @@ def load_checkpoint(path: Path, run: Run, *, recipe: Recipe, data_fingerprint: s
     InputError
         If there is no checkpoint, it is damaged, or it belongs to another recipe or other data.
     """
-    if not path.exists():
-        raise InputError(f"{path}: there is no checkpoint to resume from. Train without --resume first.")
-    try:
-        values = torch.load(path, map_location="cpu", weights_only=True)
+    with _reading(path) as values:
         made_with, state = values["made_with"], values["run"]
         _refuse_another(made_with, _made_with(recipe, data_fingerprint), path=path)
         run.restore(state)
+
+
+def recipe_of(path: Path) -> Recipe:
+    """The recipe of the run that a checkpoint is of.
+
+    Raises
+    ------
+    InputError
+        If there is no checkpoint, or it is damaged.
+    """
+    with _reading(path) as values:
+        return Recipe.parse(values["recipe"], source=str(path))
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[dict[str, Any]]:
+    """What a checkpoint holds; whatever is wrong with it is told in one way."""
+    if not path.exists():
+        raise InputError(f"{path}: there is no checkpoint to resume from. Train without --resume first.")
+    try:
+        yield torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, LookupError, TypeError, ValueError, EOFError, pickle.UnpicklingError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise InputError(

@@ -16,6 +16,7 @@ from parfocal.data.frame_store import hold_stacks
 from parfocal.data.sampling import FrameSampler, prefetch
 from parfocal.errors import DatasetError, OutputError, SettingsError
 from parfocal.model.calibration import LabelledStack
+from parfocal.model.checkpoint import recipe_of
 from parfocal.model.described import DescriptionSampler
 from parfocal.model.placement import is_leader, place
 from parfocal.model.recipe import Recipe
@@ -174,9 +175,25 @@ def _existing(out: Path) -> Path:
     return next(folder for folder in out.absolute().parents if folder.is_dir())
 
 
+def stopped_recipe(out: Path) -> Recipe:
+    """The recipe of the training of a model file that was stopped.
+
+    Raises
+    ------
+    InputError
+        If it left no checkpoint, or that is damaged.
+    """
+    checkpoint, cells = (_folder_beside(out) / name for name in (CHECKPOINT, CELLS_CHECKPOINT))
+    return recipe_of(checkpoint if checkpoint.exists() or not cells.exists() else cells)
+
+
+def _folder_beside(out: Path) -> Path:
+    return out.with_name(f"{out.stem}.training")
+
+
 def _training_folder(out: Path) -> Path:
     """Made before the first step, lest hours of training be lost to a place that cannot be written."""
-    folder = out.with_name(f"{out.stem}.training")
+    folder = _folder_beside(out)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
