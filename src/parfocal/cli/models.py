@@ -126,7 +126,7 @@ def train(
     waited = f"; waited for data {last.waiting:.0%} of the time" if last and last.waiting > WAITING else ""
     if last is None:
         note(
-            f"Nothing was left to do: the checkpoint has all of {header.steps} steps. Ask for more by --steps."
+            f"Nothing was left to do: the checkpoint has all of {header.steps} steps. --steps asks for more."
         )
     if kept := header.kept_of_start:
         note(f"The model keeps {kept:.0%} of what it started from, for days that no stack shows.")
