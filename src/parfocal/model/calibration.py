@@ -14,7 +14,7 @@ from torch import nn
 
 from parfocal.model.estimator import answer
 from parfocal.model.evidence import LabelledStack as LabelledStack
-from parfocal.model.evidence import gather, learn_from_stacks, seen
+from parfocal.model.evidence import gather, learn_from_stacks, seen, seen_in_part
 from parfocal.model.familiarity import Familiarity
 from parfocal.model.intervals import (
     NEW_DAY_FACTOR,
@@ -24,6 +24,8 @@ from parfocal.model.intervals import (
     widest_spread_um,
 )
 from parfocal.model.recipe import Recipe
+
+_SEED = 402
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +89,12 @@ def calibrate(
     serve, which flatters; the model file says so.
     """
     held_out = validation or training
-    frames = (seen(stack, plane, recipe) for stack, _ in held_out for plane in range(stack.n_planes))
+    random = np.random.default_rng([recipe.training.seed, _SEED])
+    frames = (
+        seen_in_part(seen(stack, plane, recipe), recipe, generator=random)
+        for stack, _ in held_out
+        for plane in range(stack.n_planes)
+    )
     evidence = gather(network, frames, recipe)
     actual_um = np.concatenate([stack.defocus_um(focus_z_um) for stack, focus_z_um in held_out])
     predictions = Predictions(actual_um, evidence.defocus_um, evidence.spread_um)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby, islice
 
@@ -24,6 +25,8 @@ MOST_FAMILIAR, MOST_STRANGE = 1500, 1200
 FAR_UM = 5.0
 """Two layers so far apart have no one focus."""
 BATCH = 16
+PLACES = 4
+"""Of which a part of a frame is taken."""
 _SEED = 401
 
 
@@ -80,6 +83,23 @@ def seen(stack: ZStack, plane: int, recipe: Recipe) -> Tensor:
     return working_frame(stack.frames_zyx[plane], scale=scale, network=recipe.network)
 
 
+def seen_in_part(frame: Tensor, recipe: Recipe, *, generator: np.random.Generator) -> Tensor:
+    """A part of a frame (y, x) at the working pixel, where the model is to serve any field; else all of it.
+
+    One in three is left whole; the sides of the others are even on a logarithmic scale. Of a few places that
+    of most contrast is taken, as an empty one tells nothing.
+    """
+    if not recipe.any_field or generator.random() < 1 / 3:
+        return frame
+    sampling, largest = recipe.sampling, min(frame.shape)
+    smallest_px = round((sampling.smallest_crop_um or sampling.crop_um) / sampling.pixel_size_um)
+    smallest = min(max(smallest_px, recipe.network.smallest_px), largest)
+    side = round(math.exp(generator.uniform(math.log(smallest), math.log(largest))))
+    room = [length - side + 1 for length in frame.shape]
+    parts = [frame[y : y + side, x : x + side] for y, x in generator.integers(room, size=(PLACES, 2))]
+    return max(parts, key=lambda part: float(part.std())).contiguous()
+
+
 def _outputs(network: nn.Module, batch: Sequence[Tensor]) -> dict[str, np.ndarray]:
     frames = torch.stack(list(batch))[:, None].to(next(network.parameters()).device)
     outputs: dict[str, Tensor] = network.outputs(frames)  # type: ignore[operator]
@@ -98,7 +118,7 @@ def _familiar_frames(
 ) -> Iterator[Tensor]:
     """Training frames, two in three of them as they could look on another day."""
     for k, (number, plane) in enumerate(_drawn(training, MOST_FAMILIAR, generator=generator)):
-        frame = seen(training[number][0], plane, recipe)
+        frame = seen_in_part(seen(training[number][0], plane, recipe), recipe, generator=generator)
         yield torch.from_numpy(varied(frame.numpy(), generator=generator)) if k % 3 else frame
 
 
@@ -109,7 +129,8 @@ def _strange_frames(
     for kind, (one, other) in enumerate(zip(planes, reversed(planes), strict=True)):
         is_far = abs(_defocus_um(training, *one) - _defocus_um(training, *other)) > FAR_UM
         frame, layer = (seen(training[number][0], plane, recipe).numpy() for number, plane in (one, other))
-        yield torch.from_numpy(strange(frame, layer if is_far else None, kind=kind, generator=generator))
+        made = torch.from_numpy(strange(frame, layer if is_far else None, kind=kind, generator=generator))
+        yield seen_in_part(made, recipe, generator=generator)
 
 
 def _defocus_um(training: Sequence[LabelledStack], number: int, plane: int) -> float:

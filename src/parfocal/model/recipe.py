@@ -61,12 +61,15 @@ class Recipe(Settings):
 
     With `cells` it first learns the heights of single cells, from stacks of a simulation; without, or where
     it starts from a model, it keeps what that knows of them.
+    With `any_field` its intervals and what it finds strange are measured on parts of frames too, down to the
+    smallest crop: for a model that is to serve cameras of any field.
     `answer` is what the model says of a distribution over bins: its ``expectation``, or the centre of its
     ``most_probable`` bin as in the 2018 paper.
     """
 
     name: str = "default"
     answer: Literal["expectation", "most_probable"] = "expectation"
+    any_field: bool = False
     sampling: SamplingSettings = SamplingSettings()
     looks: LookSettings = LookSettings()
     cells: CellSettings | None = None
