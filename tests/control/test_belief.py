@@ -60,8 +60,19 @@ def test_one_outlier_is_ignored_and_forgotten():
 
 
 def test_several_outliers_in_a_row_reset_the_belief():
-    belief = Belief(0.0, 0.04)
+    belief = Belief(0.0, 0.04, is_tried=True)
     for _ in range(SETTINGS.outliers_to_reset):
         belief = update(belief, estimate_of(8.0), settings=SETTINGS)
-    assert belief == Belief(8.0, pytest.approx(0.09), n_resets=1)
-    assert update(belief, estimate_of(8.1), settings=SETTINGS).n_resets == 0
+    assert belief == Belief(8.0, pytest.approx(0.09), n_resets=1, n_agreed=1)
+    agreed = update(belief, estimate_of(8.1), settings=SETTINGS)
+    assert agreed.n_resets == 1  # the stage has not moved: that proves nothing
+    moved = predict(agreed, move_um=-3.0, dt_s=0.05, settings=SETTINGS)
+    assert update(moved, estimate_of(5.05), settings=SETTINGS).n_resets == 0
+
+
+def test_jumps_of_the_focus_between_which_nothing_moved_do_not_count():
+    belief = Belief(0.0, 0.04)
+    for jump_um in (8.0, -8.0, 8.0, -8.0):
+        for _ in range(2 * SETTINGS.outliers_to_reset):
+            belief = update(belief, estimate_of(jump_um), settings=SETTINGS)
+    assert belief.n_resets == 0

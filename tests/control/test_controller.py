@@ -5,7 +5,7 @@ from parfocal.control import Belief, ControllerSettings, decide
 
 @pytest.mark.parametrize(
     ("mean_um", "target_um", "move_um"),
-    [(0.4, 0.0, 0.0), (-0.4, 0.0, 0.0), (2.0, 0.0, -2.0), (-2.0, 0.0, 2.0), (0.0, 3.0, 3.0), (3.4, 3.0, 0.0)],
+    [(0.4, 0.0, 0.0), (-0.4, 0.0, 0.0), (2.0, 0.0, -2.0), (-2.0, 0.0, 2.0), (1.0, 3.0, 2.0), (3.4, 3.0, 0.0)],
 )
 def test_it_goes_the_whole_way_to_the_target_from_outside_the_dead_band(mean_um, target_um, move_um):
     decision = decide(Belief(mean_um, 0.04), ControllerSettings(target_um=target_um))
@@ -18,3 +18,15 @@ def test_it_holds_still_while_uncertain():
 
 def test_it_holds_still_while_estimates_contradict_the_belief():
     assert decide(Belief(8.0, 0.04, n_outliers=1), ControllerSettings()).move_um == 0
+
+
+def test_a_single_answer_is_never_trusted_with_a_long_move():
+    assert decide(Belief(9.0, 0.04, n_agreed=1), ControllerSettings()).move_um == 0
+
+
+@pytest.mark.parametrize(("sd_um", "move_um"), [(0.1, -8.84), (1.0, -7.36), (1.4, -6.70)])
+def test_a_long_move_goes_to_the_near_end_of_what_is_believed(sd_um, move_um):
+    decision = decide(Belief(9.0, sd_um**2, n_agreed=2), ControllerSettings())
+    assert decision.move_um == pytest.approx(move_um, abs=0.01)
+    assert decide(Belief(-9.0, sd_um**2, n_agreed=2), ControllerSettings()).move_um == -decision.move_um
+    assert abs(decide(Belief(2.1, sd_um**2, n_agreed=2), ControllerSettings()).move_um) >= 1.05

@@ -154,7 +154,7 @@ def test_a_camera_that_fails_stops_the_drive_and_closes_the_record(tmp_path):
 
 def test_a_single_step_raises_after_it_stopped_the_drive():
     clock = SimulatedClock(paced=False)
-    microscope = TinyMicroscope(clock, z_um=3.0)
+    microscope = TinyMicroscope(clock, z_um=1.5)
     microscope.drive_fails_at = 0
     lock = lock_on(microscope, TruthfulEstimator(microscope), clock)
     with pytest.raises(DeviceError):

@@ -74,6 +74,9 @@ def lock(
     dead_band: Annotated[float, typer.Option(metavar="UM", help="No move within this of the target.")] = 0.5,
     target: Annotated[float, typer.Option(metavar="UM", help="The defocus to hold.")] = 0.0,
     frame_rate: Annotated[float, typer.Option(metavar="HZ", help="Frames per second.")] = 20.0,
+    self_check: Annotated[
+        bool, typer.Option(help="First make a few small known moves, to see that the model fits this sample.")
+    ] = True,
     pixel_size: PixelSize = None,
     na: Aperture = None,
     immersion: Immersed = None,
@@ -112,6 +115,7 @@ def lock(
         "limits": _limits(rig, lowest_z, highest_z, largest_step),
         "frame_rate_hz": frame_rate,
         "controller": {"target_um": target, "dead_band_um": dead_band},
+        "self_check": {} if self_check else None,
     }
     settings = LockSettings.parse(values, source="the command's options")
     began_s = rig.clock.now_s()

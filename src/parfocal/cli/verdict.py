@@ -28,7 +28,7 @@ def say_summary(summary: LockSummary) -> None:
             f"most; {summary.within_tolerance:.1%} of frames within tolerance."
         )
     if summary.fault:
-        say(f"Ended by a fault: {summary.fault}", style="red")
+        say(f"Ended early: {summary.fault}", style="red")
 
 
 def _span(hours: float) -> str:

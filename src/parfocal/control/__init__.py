@@ -8,6 +8,7 @@ from parfocal.control.focus_lock import FocusLock, LockSettings
 from parfocal.control.lock_snapshot import LockSnapshot, LockState
 from parfocal.control.lock_summary import LockSummary, LockTally, summarise
 from parfocal.control.run_log import RunEvent, RunLog, RunRecord
+from parfocal.control.self_check import Look, SelfCheck, SelfCheckSettings, check_looks
 from parfocal.control.supervisor import LimitSettings, Supervisor
 
 __all__ = [
@@ -25,13 +26,17 @@ __all__ = [
     "LockState",
     "LockSummary",
     "LockTally",
+    "Look",
     "Microscope",
     "RunEvent",
     "RunLog",
     "RunRecord",
+    "SelfCheck",
+    "SelfCheckSettings",
     "SimulatedClock",
     "Supervisor",
     "WallClock",
+    "check_looks",
     "decide",
     "predict",
     "summarise",

@@ -11,6 +11,10 @@ from parfocal.estimate import FocusEstimate
 from parfocal.settings import Settings
 
 UNKNOWN_SD_UM = 1000.0
+LEAST_MOVE_UM = 0.2
+"""Shorter ones are the drive's own noise."""
+NORMAL_90 = 1.645
+"""Half the 90 % interval of a normal distribution, in standard deviations."""
 
 
 class BeliefSettings(Settings):
@@ -46,7 +50,11 @@ class Belief:
     n_outliers : int
         Estimates in a row, up to now, that this belief could not explain.
     n_resets : int
-        Times in a row, up to now, that it was given up for new estimates and then contradicted again.
+        Times in a row, up to now, that it was given up although the stage had moved by it.
+    n_agreed : int
+        Estimates that it explains, since it was first formed or given up.
+    is_tried : bool
+        Whether the stage has moved since then. To agree about a stage at rest is easy, and clears nothing.
 
     Examples
     --------
@@ -58,6 +66,8 @@ class Belief:
     variance_um2: float
     n_outliers: int = 0
     n_resets: int = 0
+    n_agreed: int = 0
+    is_tried: bool = False
 
     @classmethod
     def unknown(cls) -> Belief:
@@ -69,6 +79,11 @@ class Belief:
         """Standard deviation in um."""
         return math.sqrt(self.variance_um2)
 
+    @property
+    def half90_um(self) -> float:
+        """Half the width of the interval that holds the defocus in nine of ten cases, in um."""
+        return NORMAL_90 * self.sd_um
+
 
 def predict(belief: Belief, *, move_um: float, dt_s: float, settings: BeliefSettings) -> Belief:
     """The belief after the stage moved by `move_um` and `dt_s` seconds passed.
@@ -79,7 +94,12 @@ def predict(belief: Belief, *, move_um: float, dt_s: float, settings: BeliefSett
     its square root.
     """
     sd_um = belief.sd_um + settings.fastest_drift_um_per_h * dt_s / 3600
-    return replace(belief, mean_um=belief.mean_um + move_um, variance_um2=min(sd_um, UNKNOWN_SD_UM) ** 2)
+    return replace(
+        belief,
+        mean_um=belief.mean_um + move_um,
+        variance_um2=min(sd_um, UNKNOWN_SD_UM) ** 2,
+        is_tried=belief.is_tried or abs(move_um) > LEAST_MOVE_UM,
+    )
 
 
 def update(belief: Belief, estimate: FocusEstimate, *, settings: BeliefSettings) -> Belief:
@@ -95,8 +115,16 @@ def update(belief: Belief, estimate: FocusEstimate, *, settings: BeliefSettings)
     innovation_um = estimate.defocus_um - belief.mean_um
     if abs(innovation_um) > settings.gate_sds * math.sqrt(belief.variance_um2 + noise_um2):
         if belief.n_outliers + 1 >= settings.outliers_to_reset:
-            return Belief(estimate.defocus_um, noise_um2, n_resets=belief.n_resets + 1)
+            n_resets = belief.n_resets + belief.is_tried
+            return Belief(estimate.defocus_um, noise_um2, n_resets=n_resets, n_agreed=1)
         return replace(belief, n_outliers=belief.n_outliers + 1)
     gain = belief.variance_um2 / (belief.variance_um2 + noise_um2)
     variance_um2 = max((1 - gain) * belief.variance_um2, settings.scene_bias_um**2)
-    return Belief(belief.mean_um + gain * innovation_um, variance_um2)
+    return replace(
+        belief,
+        mean_um=belief.mean_um + gain * innovation_um,
+        variance_um2=variance_um2,
+        n_outliers=0,
+        n_resets=0 if belief.is_tried else belief.n_resets,
+        n_agreed=belief.n_agreed + 1,
+    )

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from pydantic import Field
 
 from parfocal.control.belief import Belief
 from parfocal.settings import Settings
+
+AGREED = 2
+"""Answers, before a long move."""
 
 
 class ControllerSettings(Settings):
@@ -22,11 +26,15 @@ class ControllerSettings(Settings):
         so that the errors of the estimates have the other half.
     largest_sd_um : float
         No move while the belief is wider than this.
+    long_move_um : float
+        A longer one needs a second answer that agrees with the first, and goes no further than the near end
+        of the belief's interval: what lies beyond is seen better from there.
     """
 
     target_um: float = 0.0
     dead_band_um: float = Field(default=0.5, ge=0)
     largest_sd_um: float = Field(default=1.5, gt=0)
+    long_move_um: float = Field(default=2.0, gt=0)
 
 
 @dataclass(frozen=True)
@@ -38,14 +46,17 @@ class Decision:
 
 
 def decide(belief: Belief, settings: ControllerSettings) -> Decision:
-    """What to do about a belief: the whole way back to the target, or nothing.
+    """What to do about a belief: go back to the target, or part of the way there, or nothing.
 
     Examples
     --------
-    >>> decide(Belief(mean_um=3.0, variance_um2=0.1), ControllerSettings())
-    Decision(move_um=-3.0, reason='outside the dead band')
+    >>> decide(Belief(mean_um=1.5, variance_um2=0.1), ControllerSettings())
+    Decision(move_um=-1.5, reason='outside the dead band')
     >>> decide(Belief(mean_um=3.0, variance_um2=9.0), ControllerSettings()).move_um
     0.0
+    >>> far = Belief(mean_um=6.0, variance_um2=1.0, n_agreed=2)
+    >>> round(decide(far, ControllerSettings()).move_um, 2)
+    -4.35
     """
     error_um = belief.mean_um - settings.target_um
     if belief.sd_um > settings.largest_sd_um:
@@ -54,4 +65,9 @@ def decide(belief: Belief, settings: ControllerSettings) -> Decision:
         return Decision(0.0, "the last estimates contradict each other")
     if abs(error_um) <= settings.dead_band_um:
         return Decision(0.0, "within the dead band")
-    return Decision(-error_um, "outside the dead band")
+    if abs(error_um) <= settings.long_move_um:
+        return Decision(-error_um, "outside the dead band")
+    if belief.n_agreed < AGREED:
+        return Decision(0.0, "a long move waits for a second answer")
+    sure_um = max(abs(error_um) - belief.half90_um, abs(error_um) / 2)
+    return Decision(-math.copysign(sure_um, error_um), "far from the target")

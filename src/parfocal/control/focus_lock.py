@@ -15,10 +15,21 @@ from parfocal.control.devices import Camera, FocusDrive
 from parfocal.control.lock_snapshot import LockSnapshot, LockState
 from parfocal.control.lock_summary import LockSummary, LockTally
 from parfocal.control.run_log import RunLog
+from parfocal.control.self_check import (
+    Look,
+    SelfCheck,
+    SelfCheckSettings,
+    check_looks,
+    planned_offset_um,
+    scaled,
+)
 from parfocal.control.supervisor import LimitSettings, Supervisor
 from parfocal.errors import DeviceError, OutputError
 from parfocal.estimate import Estimator, FocusEstimate
 from parfocal.settings import Settings
+
+CHECKS_PER_RANGE = 24
+"""A known move is that part of what the model can tell, unless the settings say how long it is."""
 
 
 class LockSettings(Settings):
@@ -40,6 +51,8 @@ class LockSettings(Settings):
     useless_moves : int
         After so many moves in a row that did not bring what the estimates promised, the lock is lost and the
         drive holds still for the rest of the run.
+    self_check : SelfCheckSettings, optional
+        How the model is checked against the stage before it is followed; not at all if not given.
     controller : ControllerSettings
     belief : BeliefSettings
     """
@@ -50,6 +63,7 @@ class LockSettings(Settings):
     lost_after_s: float = Field(default=5.0, gt=0)
     lost_um: float = Field(default=10.0, gt=0)
     useless_moves: int = Field(default=3, ge=1)
+    self_check: SelfCheckSettings | None = None
     controller: ControllerSettings = ControllerSettings()
     belief: BeliefSettings = BeliefSettings()
 
@@ -132,6 +146,15 @@ class FocusLock:
         self._bad_frames = 0
         self._moves_help = True
         self._at_limit = False
+        self._looks: list[Look] = []
+        self._check: SelfCheck | None = None
+        if settings.self_check is not None:
+            self._state = LockState.VERIFYING
+
+    @property
+    def self_check(self) -> SelfCheck | None:
+        """What the moves at the beginning told of the model; None if there were none, or not yet."""
+        return self._check
 
     @property
     def state(self) -> LockState:
@@ -152,7 +175,8 @@ class FocusLock:
         try:
             self._event("started")
             self._loop(duration_s)
-            self._end(LockState.STOPPED, "stopped")
+            fault = self._refusal
+            self._end(LockState.STOPPED, fault or "stopped")
         except KeyboardInterrupt:
             self._end(LockState.STOPPED, "interrupted by the user")
         except (DeviceError, OutputError) as error:
@@ -184,7 +208,11 @@ class FocusLock:
         start_s = due_s = clock.now_s()
         period_s = clock.speed / self._settings.frame_rate_hz
         # Half a period of slack, so that rounding cannot add a frame.
-        while due_s < start_s + duration_s - period_s / 2 and not self._stop_requested.is_set():
+        while (
+            due_s < start_s + duration_s - period_s / 2
+            and not self._stop_requested.is_set()
+            and not self._refusal
+        ):
             clock.wait_until(due_s)
             self.step()
             due_s = max(due_s + period_s, clock.now_s())
@@ -194,10 +222,14 @@ class FocusLock:
         frame_yx = self._camera.snap()
         true_defocus_um = None if self._truth is None else self._truth()
         estimate = self._estimator.estimate(frame_yx, pixel_size_um=self._camera.pixel_size_um)
-        self._believe(estimate, t_s=t_s, z_um=z_um)
-        self._notice_useless_moves()
-        decision = self._decide(estimate)
-        self._judge(estimate)
+        if self._state is LockState.VERIFYING:
+            decision = self._verify(estimate, z_um=z_um)
+        else:
+            estimate = scaled(estimate, 1.0 if self._check is None else self._check.factor)
+            self._believe(estimate, t_s=t_s, z_um=z_um)
+            self._notice_useless_moves()
+            decision = self._decide(estimate)
+            self._judge(estimate)
         moved_um = self._supervisor.move_by(decision.move_um) if decision.move_um else 0.0
         self._notice_limit(wanted_um=decision.move_um, moved_um=moved_um)
         return LockSnapshot(
@@ -216,6 +248,31 @@ class FocusLock:
             reason=decision.reason,
             true_defocus_um=true_defocus_um,
         )
+
+    def _verify(self, estimate: FocusEstimate, *, z_um: float) -> Decision:
+        """One more look of the self-check, and the known move to the next; after the last, its verdict."""
+        settings = self._settings.self_check
+        assert settings
+        self._looks.append(Look(z_um, estimate.defocus_um, estimate.accepted))
+        done = len(self._looks)
+        if done < settings.looks:
+            there_um = self._looks[0].z_um + planned_offset_um(done, step_um=self._check_step_um(settings))
+            return Decision(there_um - z_um, "a known move, to check the model")
+        self._check = check_looks(self._looks, settings)
+        self._state = LockState.IDLE
+        self._event(f"self-check: {self._check.in_words}")
+        return Decision(0.0, "the self-check is done")
+
+    def _check_step_um(self, settings: SelfCheckSettings) -> float:
+        lowest_um, highest_um = self._estimator.z_range_um
+        step_um = settings.step_um or (highest_um - lowest_um) / CHECKS_PER_RANGE
+        return min(step_um, self._settings.limits.largest_step_um)
+
+    @property
+    def _refusal(self) -> str:
+        if self._check is None or not self._check.refusal:
+            return ""
+        return f"not locked, as the model does not fit this sample: {self._check.refusal}"
 
     def _believe(self, estimate: FocusEstimate, *, t_s: float, z_um: float) -> None:
         settings = self._settings.belief

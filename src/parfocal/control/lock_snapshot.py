@@ -11,6 +11,8 @@ class LockState(StrEnum):
 
     IDLE = "idle"
     """Looking for focus; not locked yet."""
+    VERIFYING = "verifying"
+    """Making small known moves to see whether the answers follow."""
     LOCKED = "locked"
     """The focus is on target, or on its way there."""
     UNCERTAIN = "uncertain"

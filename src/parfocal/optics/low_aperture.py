@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from parfocal.optics.specimens import (
 from parfocal.optics.variety import (
     EACH_SAID_IN_FULL,
     REFERENCE,
+    Lens,
     draw_camera,
     draw_objective,
     draw_spectrum,
@@ -27,7 +29,7 @@ from parfocal.optics.variety import (
     with_similar_scan,
 )
 
-_OBJECTIVES = (
+_LENSES: tuple[Lens, ...] = (
     (0.25, 1.0),
     (0.30, 1.0),
     (0.40, 1.0),
@@ -37,7 +39,6 @@ _OBJECTIVES = (
     (0.85, 1.0),
     (0.80, 1.333),
 )
-"""Numerical aperture and index of the immersion."""
 _KINDS = ("yeast", "round", "rods", "adherent", "beads", "euglena", "round and rods")
 _SHARE_OF_KINDS = (0.15, 0.22, 0.15, 0.22, 0.08, 0.10, 0.08)
 _FEWEST_DETAILS_ACROSS = 4.0
@@ -48,7 +49,9 @@ _PIXEL = (
 """Of `REFERENCE`, in wavelengths over apertures."""
 
 
-def draw_low_aperture(generator: np.random.Generator) -> VirtualMicroscope:
+def draw_low_aperture(
+    generator: np.random.Generator, *, lenses: Sequence[Lens] = _LENSES
+) -> VirtualMicroscope:
     """A bright-field microscope of NA 0.25 to 0.85 with its specimen, and a scan of +-16 um at `REFERENCE`.
 
     Parameters
@@ -56,9 +59,11 @@ def draw_low_aperture(generator: np.random.Generator) -> VirtualMicroscope:
     generator : numpy.random.Generator
         Condenser apertures are drawn from 0.12 to 0.9 of the objective's, pixels about as many to the
         wavelength over the aperture as at `REFERENCE`, cells from 3 to 90 um, some of them stained.
+    lenses : sequence of (float, float)
+        Numerical apertures, and the indices of their immersions, to draw from.
     """
     random = generator
-    aperture, immersion = _OBJECTIVES[int(random.integers(len(_OBJECTIVES)))]
+    aperture, immersion = lenses[int(random.integers(len(lenses)))]
     spectrum = draw_spectrum(random)
     detail_um = spectrum.centre_um / aperture
     pixel_um = _PIXEL * detail_um * math.exp(random.uniform(-0.22, 0.22))

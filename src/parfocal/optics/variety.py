@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,9 +26,10 @@ REFERENCE = preset("yeast-40x")
 """All of them are compared with this one, see `similarity`."""
 EACH_SAID_IN_FULL = {"condenser_na": 0.0, "cytoplasm_index": 0.0, "light": 0.0}
 """Days of a microscope of which there is but one stack."""
-_OBJECTIVES = ((1.30, 1.515), (1.40, 1.515), (1.20, 1.333), (0.90, 1.0))
+Lens = tuple[float, float]
 """Numerical aperture and index of the immersion."""
-_SHARE_OF_OBJECTIVES = (0.50, 0.20, 0.15, 0.15)
+_LENSES: tuple[Lens, ...] = ((1.30, 1.515), (1.40, 1.515), (1.20, 1.333), (0.90, 1.0))
+_SHARE_OF_LENSES = (0.50, 0.20, 0.15, 0.15)
 _KINDS = ("yeast", "rods", "bacteria", "adherent", "beads", "yeast and bacteria", "euglena")
 _SHARE_OF_KINDS = (0.40, 0.25, 0.08, 0.10, 0.05, 0.07, 0.05)
 _THIN = ("yeast", "yeast and bacteria", "rods", "bacteria", "beads")
@@ -64,7 +66,9 @@ def similarity(of: VirtualMicroscope, to: VirtualMicroscope) -> Similarity:
     return Similarity(across, across**2 * immersion * to.spectrum.centre_um / of.spectrum.centre_um)
 
 
-def draw_microscope(generator: np.random.Generator) -> VirtualMicroscope:
+def draw_microscope(
+    generator: np.random.Generator, *, lenses: Sequence[Lens] | None = None
+) -> VirtualMicroscope:
     """A bright-field microscope of NA 0.9 to 1.4 with its specimen, and a scan of +-16 um at `REFERENCE`.
 
     Parameters
@@ -72,12 +76,17 @@ def draw_microscope(generator: np.random.Generator) -> VirtualMicroscope:
     generator : numpy.random.Generator
         Condenser apertures are drawn from 0.13 to 0.55, wavelengths from 0.46 to 0.62 um, pixels from 0.19 to
         0.30 um; specimens, chambers, aberrations, light and cameras differ as well.
+    lenses : sequence of (float, float), optional
+        Numerical apertures, and the indices of their immersions, to draw from in place of the usual ones.
     """
     random = generator
     kind = str(random.choice(_KINDS, p=_SHARE_OF_KINDS))
     specimen = _draw_specimen(kind, random)
     pixel_um = REFERENCE.camera.pixel_size_um * math.exp(random.uniform(-0.22, 0.22))
-    aperture, immersion = _OBJECTIVES[int(random.choice(len(_OBJECTIVES), p=_SHARE_OF_OBJECTIVES))]
+    if lenses:
+        aperture, immersion = lenses[int(random.integers(len(lenses)))]
+    else:
+        aperture, immersion = _LENSES[int(random.choice(len(_LENSES), p=_SHARE_OF_LENSES))]
     spectrum = draw_spectrum(random)
     finest_um = 0.92 * spectrum.shortest_um / (2 * aperture)
     has_pillars = bool(random.random() < 0.5)
