@@ -71,7 +71,13 @@ def lock(
         float | None, typer.Option(metavar="UM", help="The drive never goes above this position.")
     ] = None,
     largest_step: Annotated[float, typer.Option(metavar="UM", help="No single move is longer.")] = 5.0,
-    dead_band: Annotated[float, typer.Option(metavar="UM", help="No move within this of the target.")] = 0.5,
+    dead_band: Annotated[
+        float | None,
+        typer.Option(
+            metavar="UM",
+            help="No move within this of the target: by default 0.5, or more where the depth of field is.",
+        ),
+    ] = None,
     target: Annotated[float, typer.Option(metavar="UM", help="The defocus to hold.")] = 0.0,
     frame_rate: Annotated[float, typer.Option(metavar="HZ", help="Frames per second.")] = 20.0,
     self_check: Annotated[
@@ -114,10 +120,16 @@ def lock(
     values = {
         "limits": _limits(rig, lowest_z, highest_z, largest_step),
         "frame_rate_hz": frame_rate,
-        "controller": {"target_um": target, "dead_band_um": dead_band},
+        "controller": {"target_um": target},
         "self_check": {} if self_check else None,
     }
     settings = LockSettings.parse(values, source="the command's options")
+    if ready.served_optics:
+        settings = settings.for_depth(ready.served_optics.depth_um)
+    if dead_band is not None:
+        settings = settings.replace(
+            controller=settings.controller.replace(dead_band_um=dead_band).model_dump()
+        )
     began_s = rig.clock.now_s()
     with _noticing_ctrl_c() as was_interrupted, progress() as tell:
         summary = hold_focus(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from typing import Self
 
 from pydantic import Field
 
@@ -28,6 +29,8 @@ from parfocal.errors import DeviceError, OutputError
 from parfocal.estimate import Estimator, FocusEstimate
 from parfocal.settings import Settings
 
+USUAL_DEPTH_UM = 0.8
+"""Depth of field that the lengths of `LockSettings` suit: 40x/1.30, as in the 2018 paper."""
 CHECKS_PER_RANGE = 24
 """A known move is that part of what the model can tell, unless the settings say how long it is."""
 
@@ -66,6 +69,30 @@ class LockSettings(Settings):
     self_check: SelfCheckSettings | None = None
     controller: ControllerSettings = ControllerSettings()
     belief: BeliefSettings = BeliefSettings()
+
+    def for_depth(self, depth_um: float) -> Self:
+        """The same with longer lengths where the depth of field is more than the `USUAL_DEPTH_UM` they suit.
+
+        Limits, target and drift stay as they are.
+
+        Examples
+        --------
+        >>> limits = LimitSettings.around(100.0, reach_um=30.0)
+        >>> low_power = LockSettings(limits=limits).for_depth(8.0)
+        >>> low_power.tolerance_um, low_power.controller.dead_band_um
+        (10.0, 5.0)
+        """
+        factor = max(depth_um / USUAL_DEPTH_UM, 1.0)
+        return self.replace(
+            tolerance_um=factor * self.tolerance_um,
+            lost_um=factor * self.lost_um,
+            controller=self.controller.replace(
+                dead_band_um=factor * self.controller.dead_band_um,
+                largest_sd_um=factor * self.controller.largest_sd_um,
+                long_move_um=factor * self.controller.long_move_um,
+            ).model_dump(),
+            belief=self.belief.replace(scene_bias_um=factor * self.belief.scene_bias_um).model_dump(),
+        )
 
 
 def next_state(

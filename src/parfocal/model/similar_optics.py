@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from parfocal.errors import ModelError
 from parfocal.settings import Settings
+from parfocal.zstack import depth_of_field_um
 
 GREEN_UM = 0.55
 """Wavelength of light of which nothing is known: green."""
@@ -46,6 +47,16 @@ class Optics(Settings):
     def detail_um(self) -> float:
         """Wavelength over aperture: twice the finest detail that the objective resolves."""
         return self.wavelength_um / self.numerical_aperture
+
+    @property
+    def depth_um(self) -> float:
+        """Depth of field, see `parfocal.zstack.depth_of_field_um`."""
+        return depth_of_field_um(
+            wavelength_um=self.wavelength_um,
+            numerical_aperture=self.numerical_aperture,
+            immersion_index=self.immersion_index,
+            pixel_size_um=self.pixel_size_um,
+        )
 
 
 def similar_pixel_um(ours: Optics, theirs: Optics) -> float:
