@@ -2,7 +2,8 @@
 
 ``real.py FOLDER`` asks the shipped model for every plane of fission yeast (34 planes, 0.3 um apart, focus
 near plane 21; its pixel, 0.06 um, and its objective, 100x/1.40 oil, are supposed), for the five planes of
-each stack of budding yeast in traps, and for patterns on a wafer in reflected light, which it must not answer.
+each stack of budding yeast in traps, and for patterns on a wafer in reflected light, which it must not
+answer.
 """
 
 from __future__ import annotations
