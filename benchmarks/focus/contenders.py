@@ -20,10 +20,11 @@ from parfocal.errors import InputError
 from parfocal.evaluation.baselines import ScoredStack, infer_baselines, score_stack
 from parfocal.model import (
     FocusEstimator,
+    Inheritance,
     Recipe,
     default_recipe,
+    inheritance_of,
     load_recipe,
-    network_of,
     starting_model,
     train,
 )
@@ -105,7 +106,9 @@ class Contender:
 def learn_default(dataset: Dataset, work: Path, plan: Plan, *, fresh: bool = False) -> Outcome:
     """As ``parfocal train`` with no options; or always from fresh weights."""
     start = None if fresh else starting_model(dataset)
-    return _train_and_ask(dataset, work, partial(recipe_for, plan=plan, recipe=None, start=start), init=start)
+    inherits = inheritance_of(start, dataset.settings)
+    recipe = partial(recipe_for, plan=plan, recipe=None, inherits=inherits)
+    return _train_and_ask(dataset, work, recipe, init=start)
 
 
 def learn_recipe(dataset: Dataset, work: Path, plan: Plan, *, recipe: str) -> Outcome:
@@ -120,10 +123,10 @@ def learn_differences(dataset: Dataset, work: Path, plan: Plan) -> Outcome:
 
 
 def recipe_for(
-    stacks: list[tuple[ZStack, float]], *, plan: Plan, recipe: str | None, start: Path | None = None
+    stacks: list[tuple[ZStack, float]], *, plan: Plan, recipe: str | None, inherits: Inheritance | None = None
 ) -> Recipe:
     """The recipe with the seed of a plan, and its bound in minutes if it has one."""
-    chosen = default_recipe(stacks, inherits=network_of(start)) if recipe is None else load_recipe(recipe)
+    chosen = default_recipe(stacks, inherits=inherits) if recipe is None else load_recipe(recipe)
     bound = {"steps": UNBOUNDED_STEPS, "minutes": plan.minutes} if plan.minutes else {}
     training = chosen.training.replace(seed=plan.seed, **bound)
     return chosen.replace(training=training.model_dump())

@@ -21,7 +21,7 @@ from parfocal.evaluation.overview import overview
 from parfocal.evaluation.report import FRAMES_FILE
 from parfocal.hold import figure_of, hold_focus, simulated_rig, window_around
 from parfocal.microscope import ExperimentSettings
-from parfocal.model import FocusEstimator, Recipe, default_recipe, network_of, starting_model, train
+from parfocal.model import FocusEstimator, Recipe, default_recipe, inheritance_of, starting_model, train
 from parfocal.optics import preset
 from parfocal.zstack import ZStack
 
@@ -132,7 +132,7 @@ def _train(dataset: Dataset, model: Path, *, plan: DemoPlan, progress: Progress)
     start = starting_model(dataset)
 
     def recipe(stacks: list[tuple[ZStack, float]]) -> Recipe:
-        best = default_recipe(stacks, inherits=network_of(start))
+        best = default_recipe(stacks, inherits=inheritance_of(start, dataset.settings))
         return best.replace(training=best.training.replace(steps=plan.training_steps))
 
     train(

@@ -15,7 +15,7 @@ from small_world import BACKGROUND, PIXEL_UM, SIDE_PX, WEI, frame_at, fresh_mode
 
 from parfocal.errors import ModelError
 from parfocal.estimate import Estimator, FocusEstimate
-from parfocal.model import BinSettings, FocusEstimator, save_model
+from parfocal.model import BinSettings, FocusEstimator, load_model, save_model
 from parfocal.model.estimator import answer, layers_of
 
 HELD_OUT = [(defocus_um, 100 + k) for k, defocus_um in enumerate(np.linspace(-4.5, 4.5, 40))]
@@ -187,6 +187,16 @@ def test_a_field_is_the_centre_of_the_frame(model_path: Any) -> None:
     assert estimator.estimate(frame, pixel_size_um=PIXEL_UM).defocus_um == cut.defocus_um
     with pytest.raises(ModelError, match=r"field above 0 um, got 0"):
         FocusEstimator.load(model_path, field_um=0.0)
+
+
+def test_a_model_of_large_frames_looks_at_their_centre_but_maps_all_of_them(model_path: Any) -> None:
+    header, arrays = load_model(model_path)
+    frame = frame_at(2.0, seed=200, side_px=140)
+    centred = header.replace(recipe=header.recipe.replace(field_um=40.0).model_dump())
+    estimator = FocusEstimator(centred, arrays, fingerprint="0")
+    cut = estimator.estimate(frame[30:110, 30:110], pixel_size_um=PIXEL_UM)
+    assert estimator.estimate(frame, pixel_size_um=PIXEL_UM).defocus_um == cut.defocus_um
+    assert estimator.defocus_map(frame, pixel_size_um=PIXEL_UM).x_um.min() < 20
 
 
 @pytest.mark.parametrize("backend", ["torch", "auto"])

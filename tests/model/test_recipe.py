@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from small_world import stack_of
+from small_world import PIXEL_UM, stack_of
 
 from parfocal.data.sampling import FrameSampler
 from parfocal.errors import InputError, SettingsError
-from parfocal.model import NetworkSettings, Recipe, default_recipe, load_recipe
+from parfocal.model import Inheritance, NetworkSettings, Recipe, default_recipe, load_recipe
 from parfocal.zstack import ZStack
 
 RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.toml"))
@@ -89,7 +89,22 @@ def test_the_default_recipe_needs_frames_out_of_focus() -> None:
 
 
 def test_a_training_that_inherits_keeps_a_share_of_it() -> None:
-    inheriting, fresh = (default_recipe([stack_of(0)], inherits=start) for start in (NetworkSettings(), None))
+    inheriting, fresh = (
+        default_recipe([stack_of(0)], inherits=start) for start in (Inheritance(NetworkSettings()), None)
+    )
     assert 0 < inheriting.training.keep_of_start < 1
     assert fresh.training.keep_of_start == 0
     assert inheriting.training.steps < fresh.training.steps
+
+
+def test_an_inherited_pixel_is_kept_and_of_large_frames_the_centre_is_looked_at() -> None:
+    large = stack_of(0, side_px=500)
+    network = NetworkSettings()
+    coarse = default_recipe([large])
+    fine = default_recipe([large], inherits=Inheritance(network, pixel_size_um=0.6))
+    assert coarse.sampling.pixel_size_um == pytest.approx(500 * PIXEL_UM / 256) and coarse.field_um is None
+    assert fine.sampling.pixel_size_um == 0.6
+    assert fine.sampling.crop_um == pytest.approx(256 * 0.6)
+    assert fine.field_um == pytest.approx(384 * 0.6) and fine.field_um < 500 * PIXEL_UM
+    # Never finer than the camera's pixels.
+    assert default_recipe([large], inherits=Inheritance(network, 0.3)).sampling.pixel_size_um == PIXEL_UM

@@ -25,6 +25,7 @@ from parfocal.cli.terminal import note, progress, say, say_json, say_table
 from parfocal.errors import InputError
 
 if TYPE_CHECKING:
+    from parfocal.data import DatasetSettings
     from parfocal.model import Recipe, TrainingProgress
     from parfocal.model.estimate_images import ImageEstimate
     from parfocal.zstack import ZStack
@@ -107,7 +108,7 @@ def train(
             header = train_model(
                 collected,
                 out=out,
-                recipe=partial(_told_recipe, named, size, start, changes, resume),
+                recipe=partial(_told_recipe, named, size, start, changes, resume, collected.settings),
                 init=start,
                 resume=resume,
                 devices=devices,
@@ -151,13 +152,14 @@ def _told_recipe(
     start: Path | None,
     changes: dict[str, Any],
     resume: bool,
+    settings: DatasetSettings,
     stacks: list[tuple[ZStack, float]],
 ) -> Recipe:
     """The recipe of a training, after saying what network it makes."""
-    from parfocal.model import build_network, count_parameters, default_recipe, network_of
+    from parfocal.model import build_network, count_parameters, default_recipe, inheritance_of
     from parfocal.model.placement import is_leader
 
-    recipe = named or default_recipe(stacks, size=size, inherits=network_of(start))
+    recipe = named or default_recipe(stacks, size=size, inherits=inheritance_of(start, settings))
     given = {key: value for key, value in changes.items() if value is not None}
     recipe = recipe.replace(training=recipe.training.replace(**given))
     network = build_network(recipe.network, n_bins=recipe.bins.count)

@@ -2,7 +2,7 @@
 
 from parfocal.model.bins import BinSettings, bins_for_range
 from parfocal.model.estimator import FocusEstimator
-from parfocal.model.inherited import network_of, starting_model
+from parfocal.model.inherited import inheritance_of, starting_model
 from parfocal.model.model_file import ModelHeader, load_model, save_model
 from parfocal.model.networks import (
     FocusNetwork,
@@ -12,7 +12,7 @@ from parfocal.model.networks import (
     count_parameters,
 )
 from parfocal.model.placement import use_threads
-from parfocal.model.recipe import Recipe, TrainingSettings, default_recipe, load_recipe
+from parfocal.model.recipe import Inheritance, Recipe, TrainingSettings, default_recipe, load_recipe
 from parfocal.model.shipped import find_model
 from parfocal.model.training import train
 from parfocal.model.training_run import TrainingProgress
@@ -21,6 +21,7 @@ __all__ = [
     "BinSettings",
     "FocusEstimator",
     "FocusNetwork",
+    "Inheritance",
     "ModelHeader",
     "NetworkSettings",
     "Recipe",
@@ -32,9 +33,9 @@ __all__ = [
     "count_parameters",
     "default_recipe",
     "find_model",
+    "inheritance_of",
     "load_model",
     "load_recipe",
-    "network_of",
     "save_model",
     "starting_model",
     "train",

@@ -48,8 +48,9 @@ class FocusEstimator:
     rescale : bool
         Whether to take frames of another pixel size than the model was made for.
     field_um : float, optional
-        Look only at the centre of each frame, a square of this side (or what the frame has of it); the whole
-        frame if not given. The 2018 network has a field of its own.
+        Look only at the centre of each frame, a square of this side (or what the frame has of it); as the
+        model was trained if not given, which is the whole frame but of large ones. The 2018 network has a
+        field of its own.
     inference : InferenceSettings
         What runs the network.
     calibration_frames : sequence of arrays, each of shape (Y, X)
@@ -85,7 +86,10 @@ class FocusEstimator:
             self._network,
             header.network,
             inference or InferenceSettings(),
-            calibration_frames=[self._prepare(f, pixel_size_um=pixel_um)[1] for f in calibration_frames],
+            calibration_frames=[
+                self._prepare(f, pixel_size_um=pixel_um, field_um=field_um or header.field_um)[1]
+                for f in calibration_frames
+            ],
         )
 
     @classmethod
@@ -109,7 +113,7 @@ class FocusEstimator:
         rescale : bool
             Whether to take frames of another pixel size than the model was made for.
         field_um : float, optional
-            Look only at the centre of each frame, a square of this side; the whole frame if not given.
+            Look only at the centre of each frame, a square of this side; as trained if not given.
         backend, precision, threads
             What runs the network, see `InferenceSettings`.
         calibration_frames : sequence of arrays, each of shape (Y, X)
@@ -185,13 +189,14 @@ class FocusEstimator:
             or its pixel size is not the model's.
         """
         started = time.perf_counter()
-        field, frame = self._prepare(frame_yx, pixel_size_um=pixel_size_um)
+        field_um = self._field_um or self.header.field_um
+        field, frame = self._prepare(frame_yx, pixel_size_um=pixel_size_um, field_um=field_um)
         outputs = self._backend.run(frame[None, None])
         familiar = self._familiar(field, frame, outputs)
         return self._answer(outputs, familiar, latency_ms=1e3 * (time.perf_counter() - started))
 
     def defocus_map(self, frame_yx: NDArray[Any], *, pixel_size_um: float) -> DefocusMap:
-        """The defocus of each part of one frame.
+        """The defocus of each part of one frame, all of it unless a field was asked for.
 
         Parameters
         ----------
@@ -204,7 +209,7 @@ class FocusEstimator:
         ModelError
             As `estimate`, or if the network does not say where in the frame it looked.
         """
-        field, frame = self._prepare(frame_yx, pixel_size_um=pixel_size_um)
+        field, frame = self._prepare(frame_yx, pixel_size_um=pixel_size_um, field_um=self._field_um)
         scale = self._scale(pixel_size_um)
         sides = zip(frame_yx.shape, field.shape, strict=True)
         pixel_um = pixel_size_um * (scale if scale > 1 + SAME_PIXEL else 1.0)
@@ -293,7 +298,7 @@ class FocusEstimator:
         return layers_of(tile_mixture(outputs), self.header.answer_bins.centres_um)
 
     def _prepare(
-        self, frame_yx: NDArray[Any], *, pixel_size_um: float
+        self, frame_yx: NDArray[Any], *, pixel_size_um: float, field_um: float | None
     ) -> tuple[NDArray[Any], NDArray[np.float32]]:
         """The part of a frame that counts, in camera pixels, and the same at the working pixel."""
         frame = np.asarray(frame_yx)
@@ -304,7 +309,7 @@ class FocusEstimator:
         self._check_pixel_size(pixel_size_um)
         scale = self._scale(pixel_size_um)
         pixel_um = self.header.working_pixel_size_um / scale
-        field_px = None if self._field_um is None else max(round(self._field_um / pixel_um), 1)
+        field_px = None if field_um is None else max(round(field_um / pixel_um), 1)
         field = field_of(frame, scale=scale, network=self.header.network, field_px=field_px)
         working = working_frame(field, scale=scale, network=self.header.network).numpy()
         # What is not finite stays so through means, and here there are fewer pixels to look at.

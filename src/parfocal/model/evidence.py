@@ -80,7 +80,8 @@ def gather(network: nn.Module, frames: Iterable[Tensor], recipe: Recipe) -> Evid
 def seen(stack: ZStack, plane: int, recipe: Recipe) -> Tensor:
     """One frame (y, x) of a stack as the network sees it."""
     scale = recipe.sampling.pixel_size_um / stack.pixel_size_um
-    return working_frame(stack.frames_zyx[plane], scale=scale, network=recipe.network)
+    field_px = None if recipe.field_um is None else max(round(recipe.field_um / stack.pixel_size_um), 1)
+    return working_frame(stack.frames_zyx[plane], scale=scale, network=recipe.network, field_px=field_px)
 
 
 def seen_in_part(frame: Tensor, recipe: Recipe, *, generator: np.random.Generator) -> Tensor:

@@ -11,16 +11,17 @@ import torch
 from torch import Tensor, nn
 
 from parfocal.data.dataset import Dataset, DatasetSettings
-from parfocal.errors import InputError
+from parfocal.errors import InputError, ModelError
 from parfocal.model.bins import BinSettings
 from parfocal.model.model_file import ModelHeader, load_model
-from parfocal.model.networks import FocusNetwork, NetworkSettings
-from parfocal.model.recipe import Recipe, working_pixel_um
+from parfocal.model.networks import FocusNetwork
+from parfocal.model.recipe import Inheritance, Recipe
+from parfocal.model.serving import ready_for_dataset
 from parfocal.model.shipped import BRIGHT_FIELD, find_model, shipped_models
-from parfocal.model.similar_optics import GREEN_UM, stretch_between
+from parfocal.model.similar_optics import stretch_between
 
-ALIKE = 1.6
-"""Working pixels, in wavelengths over apertures, may differ by this factor from those of a shipped model."""
+LEAST_SIDE_PX = 96
+"""Of a frame at the working pixel; smaller ones show too little of what a shipped model knows."""
 
 
 def starting_model(dataset: Dataset) -> Path | None:
@@ -28,26 +29,38 @@ def starting_model(dataset: Dataset) -> Path | None:
 
     Notes
     -----
-    For stacks of bright field, of an objective that is known, taken with pixels like those that the model
-    knows. Light that is not known counts as green.
+    For stacks of bright field, of an objective that is known and of an aperture that the model knows, with
+    pixels fine enough. Light that is not known counts as green.
     """
-    settings, ids = dataset.settings, dataset.ids_in("train")
+    settings = dataset.settings
     if BRIGHT_FIELD not in shipped_models() or settings.modality != BRIGHT_FIELD:
         return None
-    if not (settings.objective and ids):
-        return None
     path = find_model(BRIGHT_FIELD)
-    header, _ = load_model(path)
-    pixel_um = working_pixel_um(dataset.read(stack) for stack in ids)
-    known = header.known_optics
-    ours = pixel_um * settings.objective.numerical_aperture / (settings.wavelength_um or GREEN_UM)
-    alike = known is not None and 1 / ALIKE < ours * known.detail_um / known.pixel_size_um < ALIKE
-    return path if alike else None
+    pixel_um = _similar_pixel_um(load_model(path)[0], settings)
+    if pixel_um is None:
+        return None
+    stacks = map(dataset.read, dataset.ids_in("train"))
+    least_um = min(min(stack.frame_shape_yx) * stack.pixel_size_um for stack in stacks)
+    return path if least_um / pixel_um >= LEAST_SIDE_PX else None
 
 
-def network_of(start: Path | None) -> NetworkSettings | None:
-    """The network of a model to start from, if there is one."""
-    return None if start is None else load_model(start)[0].network
+def inheritance_of(start: Path | None, settings: DatasetSettings) -> Inheritance | None:
+    """What a training on data of these settings takes over from a model to start from, if there is one."""
+    if start is None:
+        return None
+    header = load_model(start)[0]
+    return Inheritance(header.network, _similar_pixel_um(header, settings))
+
+
+def _similar_pixel_um(header: ModelHeader, settings: DatasetSettings) -> float | None:
+    """The working pixel of a model of many microscopes at that of some data, if it knows such ones."""
+    if header.apertures is None or header.known_optics is None or settings.objective is None:
+        return None
+    try:
+        ready = ready_for_dataset(header.replace(optics=None), settings)
+    except ModelError:
+        return None
+    return ready.working_pixel_size_um
 
 
 def inherit(network: nn.Module, init: Path, *, recipe: Recipe, settings: DatasetSettings) -> None:

@@ -105,6 +105,12 @@ class ModelHeader(Settings):
             return similar_pixel_um(self.optics, self.known_optics)
         return self.recipe.sampling.pixel_size_um
 
+    @property
+    def field_um(self) -> float | None:
+        """Side of the square in the centre of a frame that the model looks at; None for the whole frame."""
+        own_um, own_pixel_um = self.recipe.field_um, self.recipe.sampling.pixel_size_um
+        return None if own_um is None else own_um * self.working_pixel_size_um / own_pixel_um
+
     @cached_property
     def stretch(self) -> float:
         """How many um of the stage of the microscope served look like one um that the network says."""

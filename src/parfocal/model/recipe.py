@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -20,6 +21,7 @@ from parfocal.zstack import ZStack
 
 WORKING_SIDE_PX = 256
 SMALLEST_CROP_PX = 160
+LARGEST_SIDE_PX = 384
 """Of the default recipe, see `default_recipe`."""
 KEPT_OF_START = 0.6
 """By trainings that start from what another model knows; see `TrainingSettings`."""
@@ -56,13 +58,30 @@ class TrainingSettings(Settings):
     seed: Annotated[int, Field(ge=0)] = 0
 
 
+@dataclass(frozen=True)
+class Inheritance:
+    """What a training takes over from the model that it starts from.
+
+    Attributes
+    ----------
+    network : NetworkSettings
+    pixel_size_um : float or None
+        Working pixel at which images look like those that the model knows, if it is a model of many
+        microscopes.
+    """
+
+    network: NetworkSettings
+    pixel_size_um: float | None = None
+
+
 class Recipe(Settings):
     """Sampling, bins, network and training; `looks` and `cells` belong to the network ``focus`` alone.
 
     With `cells` it first learns the heights of single cells, from stacks of a simulation; without, or where
     it starts from a model, it keeps what that knows of them.
     With `any_field` its intervals and what it finds strange are measured on parts of frames too, down to the
-    smallest crop: for a model that is to serve cameras of any field.
+    smallest crop: for a model that is to serve cameras of any field. With `field_um` the model looks only at
+    the centre of each frame, a square of this side, while its crops are from all of it.
     `answer` is what the model says of a distribution over bins: its ``expectation``, or the centre of its
     ``most_probable`` bin as in the 2018 paper.
     """
@@ -70,6 +89,7 @@ class Recipe(Settings):
     name: str = "default"
     answer: Literal["expectation", "most_probable"] = "expectation"
     any_field: bool = False
+    field_um: Annotated[float, Field(gt=0)] | None = None
     sampling: SamplingSettings = SamplingSettings()
     looks: LookSettings = LookSettings()
     cells: CellSettings | None = None
@@ -96,15 +116,8 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
     return Recipe.from_toml(known[str(name_or_path)])
 
 
-def working_pixel_um(stacks: Iterable[ZStack]) -> float:
-    """Working pixel in um of the default recipe: the shorter side of the smallest frame has 256 of them."""
-    sizes = [(min(stack.frame_shape_yx) * stack.pixel_size_um, stack.pixel_size_um) for stack in stacks]
-    sides_um, pixels_um = zip(*sizes, strict=True)
-    return float(max(min(sides_um) / WORKING_SIDE_PX, *pixels_um))
-
-
 def default_recipe(
-    stacks: Sequence[tuple[ZStack, float]], *, size: Size = "default", inherits: NetworkSettings | None = None
+    stacks: Sequence[tuple[ZStack, float]], *, size: Size = "default", inherits: Inheritance | None = None
 ) -> Recipe:
     """The best recipe known for some stacks: crop, working pixel and bins follow from the data.
 
@@ -113,22 +126,25 @@ def default_recipe(
     stacks : sequence of (ZStack, focus_z_um)
     size : str
         Of the network: ``tiny``, ``default`` or ``large``.
-    inherits : NetworkSettings, optional
-        The network of a model that knows other microscopes, where training starts from its weights; a share
-        of them is kept, as they know days that the stacks do not show.
+    inherits : Inheritance, optional
+        Of a model that knows other microscopes, where training starts from its weights; a share of them is
+        kept, as they know days that the stacks do not show.
 
     Notes
     -----
     The working pixel makes the shorter side of the frame about 256 pixels, so that an estimate takes some
-    milliseconds whatever the camera. Crops are from 160 of them to whole frames. Bins cover the range of
-    defocus in the data, and one more at each end lets the expectation reach it.
+    milliseconds whatever the camera; or it is inherited, and of large frames only the centre is looked at.
+    Crops are of 160 to 256 of them. Bins cover the range of defocus in the data, and one more at each end
+    lets the expectation reach it.
     """
     side_um = min(min(stack.frame_shape_yx) * stack.pixel_size_um for stack, _ in stacks)
     defocus = [stack.defocus_um(focus_z_um) for stack, focus_z_um in stacks]
     bins = bins_for_range(min(float(d.min()) for d in defocus), max(float(d.max()) for d in defocus))
-    working_um = working_pixel_um([stack for stack, _ in stacks])
+    coarsest_um = max(stack.pixel_size_um for stack, _ in stacks)
+    working_um = max((inherits and inherits.pixel_size_um) or side_um / WORKING_SIDE_PX, coarsest_um)
+    largest_um = LARGEST_SIDE_PX * working_um
     sampling = SamplingSettings(
-        crop_um=side_um,
+        crop_um=min(side_um, WORKING_SIDE_PX * working_um),
         smallest_crop_um=min(side_um, SMALLEST_CROP_PX * working_um),
         pixel_size_um=working_um,
     )
@@ -141,7 +157,13 @@ def default_recipe(
         validate_every=min(steps // 6, 500),
         keep_of_start=keep_of_start,
     )
-    return Recipe(sampling=sampling, bins=bins, network=inherits or focus_network(size), training=training)
+    return Recipe(
+        field_um=largest_um if side_um > largest_um else None,
+        sampling=sampling,
+        bins=bins,
+        network=inherits.network if inherits else focus_network(size),
+        training=training,
+    )
 
 
 def _recipe_folders() -> list[Path]:
