@@ -51,6 +51,22 @@ def test_a_cell_is_in_the_middle_of_its_patch_and_has_its_defocus(place: tuple[i
     torch.testing.assert_close(batch.defocus_um, torch.ones(12))
 
 
+def test_patches_are_seen_in_even_light_where_frames_are() -> None:
+    stack, cells = dots((60, 60), (20, 100)), cells_at((60, 60), (20, 100))
+    shade = np.linspace(0.5, 1.5, 120)[None, None, :] * np.ones((2, 120, 1))
+    uneven = ZStack((stack.frames_zyx * shade).astype(np.uint16), stack.z_um, stack.pixel_size_um)
+    settings = CellSettings(contrast=0, noise=0, empty=0)
+    even, same = (
+        PatchSampler([s], [cells], settings=settings, bands=Bands(2, 1, True), reach_um=5.0, seed=1)
+        .batch(0, size=6)
+        .contrast
+        for s in (stack, uneven)
+    )
+    torch.testing.assert_close(even, same, atol=0.5, rtol=0)
+    dark = PatchSampler([uneven], [cells], settings=settings, bands=BANDS, reach_um=5.0, seed=1)
+    assert (dark.batch(0, size=6).contrast - even).abs().max() > 5
+
+
 def test_jitter_moves_a_cell_by_as_much_as_it_says() -> None:
     batch = sampler_of(dots((60, 60)), cells_at((60, 60)), empty=0, jitter_px=4).batch(0, size=12)
     brightest = batch.contrast[:, 0].flatten(1).argmax(1)
@@ -113,9 +129,11 @@ def test_small_and_blank_frames_are_read(side_px: int) -> None:
 
 
 @pytest.mark.parametrize("shape", [(96, 128), (100, 71)])
-def test_a_description_says_what_the_frame_says(shape: tuple[int, int]) -> None:
+@pytest.mark.parametrize("flat_field", [False, True])
+def test_a_description_says_what_the_frame_says(shape: tuple[int, int], flat_field: bool) -> None:
     torch.manual_seed(0)
-    network = build_network(NetworkSettings(octaves=2, per_octave=1, cell_bins=5), n_bins=7).eval()
+    settings = NetworkSettings(octaves=2, per_octave=1, cell_bins=5, flat_field=flat_field)
+    network = build_network(settings, n_bins=7).eval()
     frame = torch.from_numpy(frame_at(1.0, seed=3, side_px=140)[: shape[0], : shape[1]].astype(np.float32))
     described = describe(frame, network.bands, window_px=64, reader=network.reader)
     with torch.inference_mode():

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Annotated, Any, NamedTuple
+from dataclasses import dataclass
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from parfocal.errors import DatasetError
 from parfocal.model.networks import Bands
 from parfocal.model.networks.bands import frame_numbers, moments_of
 from parfocal.model.networks.cell_reader import PATCH_PX
+from parfocal.model.networks.flat_field import gains_at, light_of
 from parfocal.settings import Settings
 from parfocal.zstack import ZStack
 
@@ -121,7 +123,7 @@ class PatchSampler:
         )
         self._settings, self._bands, self._reach_um, self._seed = settings, bands, reach_um, seed
         self._planes = [(k, plane) for k, stack in enumerate(stacks) for plane in range(stack.n_planes)]
-        self._frames: dict[int, tuple[float, float, Tensor]] = {}
+        self._frames: dict[int, _Seen] = {}
         if not any(
             (np.abs(stack.z_um[:, None] - of_stack.focus_z_um) <= reach_um).any()
             for stack, of_stack in zip(self._stacks, self._cells, strict=True)
@@ -171,22 +173,57 @@ class PatchSampler:
     ) -> tuple[NDArray[np.float32], Tensor, float]:
         number, plane = self._planes[frame]
         frame_yx, settings = self._stacks[number].frames_zyx[plane], self._settings
-        mean, sd, numbers = self._described(frame)
-        patch = (_cut(frame_yx, place) - np.float32(mean)) / np.float32(sd)
+        seen = self._described(frame)
+        rows, columns = _about(place, frame_yx.shape)
+        cut = frame_yx[np.ix_(rows, columns)].astype(np.float32) * seen.gains(rows, columns)
+        patch = (cut - np.float32(seen.mean)) / np.float32(seen.sd)
         more = generator.normal(0, settings.contrast)
         grain = generator.uniform(0, settings.noise) * generator.standard_normal(patch.shape, np.float32)
-        changed = numbers.clone()
+        changed = seen.numbers.clone()
         changed[-self._bands.count :] += more
         return _turned(patch + grain.astype(np.float32), generator), changed, place.defocus_um
 
-    def _described(self, frame: int) -> tuple[float, float, Tensor]:
-        """Mean and standard deviation of a frame, and its numbers: made once, 3 ms each."""
+    def _described(self, frame: int) -> _Seen:
+        """What is known of a frame: made once, 3 ms each."""
         if frame not in self._frames:
             number, plane = self._planes[frame]
-            frame_yx = self._stacks[number].frames_zyx[plane].astype(np.float32)
-            numbers = frame_numbers(moments_of(torch.from_numpy(frame_yx), self._bands), self._bands)
-            self._frames[frame] = float(frame_yx.mean()), max(float(frame_yx.std()), 1e-6), numbers
+            frame_yx = torch.from_numpy(self._stacks[number].frames_zyx[plane].astype(np.float32))
+            self._frames[frame] = _seen(frame_yx, self._bands)
         return self._frames[frame]
+
+
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """A frame as a whole: mean and standard deviation in even light, its numbers, and the light it is in."""
+
+    mean: float
+    sd: float
+    numbers: Tensor
+    shape_yx: tuple[int, int]
+    raw_mean: float
+    light: Tensor | None
+
+    def gains(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[np.float32] | np.float32:
+        """What to multiply the pixels of some rows and columns by, to see them in even light."""
+        if self.light is None:
+            return np.float32(1)
+        at = (torch.from_numpy(rows).float(), torch.from_numpy(columns).float())
+        gains: NDArray[np.float32] = gains_at(
+            self.light, *at, shape_yx=self.shape_yx, mean=self.raw_mean
+        ).numpy()
+        return gains
+
+
+def _seen(frame_yx: Tensor, bands: Bands) -> _Seen:
+    even_yx = bands.even(frame_yx)
+    return _Seen(
+        mean=float(even_yx.mean()),
+        sd=max(float(even_yx.std()), 1e-6),
+        numbers=frame_numbers(moments_of(even_yx, bands), bands),
+        shape_yx=(frame_yx.shape[0], frame_yx.shape[1]),
+        raw_mean=float(frame_yx.mean()),
+        light=light_of(frame_yx) if bands.flat_field else None,
+    )
 
 
 def _large(cells: Cells, stack: ZStack, settings: CellSettings) -> Cells:
@@ -206,13 +243,13 @@ def _empty_place(stack: ZStack, cells: Cells, generator: np.random.Generator) ->
     return None
 
 
-def _cut(frame_yx: NDArray[Any], place: Place) -> NDArray[np.float32]:
-    """The patch about a place; beyond its edges the frame is mirrored."""
-    y, x = (
+def _about(place: Place, shape_yx: tuple[int, ...]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Rows and columns of the patch about a place; beyond the frame's edges it is mirrored."""
+    rows, columns = (
         _mirrored(np.arange(at - HALF_PX, at + HALF_PX), side)
-        for at, side in zip((place.y_px, place.x_px), frame_yx.shape, strict=True)
+        for at, side in zip((place.y_px, place.x_px), shape_yx, strict=True)
     )
-    return frame_yx[np.ix_(y, x)].astype(np.float32)
+    return rows, columns
 
 
 def _mirrored(index: NDArray[np.intp], side: int) -> NDArray[np.intp]:

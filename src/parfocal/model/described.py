@@ -86,7 +86,7 @@ class DescriptionSampler:
     ) -> None:
         self._frames = FrameSampler(stacks, settings, seed=seed)
         self._looks = looks
-        self._bands = Bands(network.octaves, network.per_octave)
+        self._bands = Bands(network.octaves, network.per_octave, network.flat_field)
         self._window_px = network.window_px
         self._blur_px_per_um = looks.condenser_na / immersion_index / settings.pixel_size_um
         self._seed = seed

@@ -47,6 +47,7 @@ def build_network(settings: NetworkSettings, *, n_bins: int) -> Network:
                 window_px=settings.window_px,
                 width=settings.width,
                 cell_bins=settings.cell_bins,
+                flat_field=settings.flat_field,
             )
         case "wei2018":
             network = Wei2018Network(n_bins=n_bins, input_px=settings.input_px)

@@ -17,6 +17,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from parfocal.model.networks.flat_field import flattened
+
 TOP_CYCLES_PER_PX = 0.384
 """Centre of the finest band; that of 1.6 cycles per um in pixels of 0.24 um."""
 RELATIVE_WIDTH = 0.75
@@ -37,10 +39,17 @@ class Bands:
         At most 5; each octave is computed on a grid half as fine as the one before.
     per_octave : int
         Bands in each.
+    flat_field : bool
+        Whether uneven light is taken out of a frame before, see `even`.
     """
 
     octaves: int = 5
     per_octave: int = 3
+    flat_field: bool = False
+
+    def even(self, frame_yx: Tensor) -> Tensor:
+        """A frame (Y, X) as it is to be taken apart."""
+        return flattened(frame_yx) if self.flat_field else frame_yx
 
     @property
     def count(self) -> int:

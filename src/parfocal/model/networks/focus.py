@@ -72,6 +72,8 @@ class FocusNetwork(nn.Module):
         Of the two hidden layers.
     cell_bins : int
         Bins of its `CellReader`; without one if 0.
+    flat_field : bool
+        Whether uneven light is taken out of each frame before.
 
     Notes
     -----
@@ -93,9 +95,10 @@ class FocusNetwork(nn.Module):
         window_px: int = 64,
         width: int = 256,
         cell_bins: int = 0,
+        flat_field: bool = False,
     ) -> None:
         super().__init__()
-        self.bands = Bands(octaves, per_octave)
+        self.bands = Bands(octaves, per_octave, flat_field)
         self.window_px = window_px
         self.reader = CellReader(n_bins=cell_bins, n_numbers=self.bands.n_channels) if cell_bins else None
         if self.reader:
@@ -158,6 +161,7 @@ class FocusNetwork(nn.Module):
     def places(self, frame_yx: Tensor) -> Places:
         """What its `CellReader`, which it must have, says of the places of a frame (Y, X)."""
         assert self.reader
+        frame_yx = self.bands.even(frame_yx)
         numbers = frame_numbers(moments_of(frame_yx, self.bands), self.bands)
         places: Places = self.reader(contrast_of(frame_yx[None]), numbers[None])
         inside = tuple(slice((side - 1) // PLACES_APART_PX + 1) for side in frame_yx.shape)
@@ -190,6 +194,7 @@ def _tiles(
     frame_yx: Tensor, bands: Bands, *, look: Look = AS_IT_IS, reader: CellReader | None = None
 ) -> Tensor:
     """What is known of each tile of a frame, to be averaged over windows, shape (channels, y, x)."""
+    frame_yx = bands.even(frame_yx)
     if reader is None:
         return moments_of(frame_yx, bands, look=look)
     rounding = partial(torch.autocast, frame_yx.device.type, torch.bfloat16, enabled=has_fast_bf16())

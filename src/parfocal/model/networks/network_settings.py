@@ -28,6 +28,7 @@ class NetworkSettings(Settings):
     window_px: Annotated[int, Field(ge=64, multiple_of=32)] = 64
     width: Annotated[int, Field(ge=8)] = 256
     cell_bins: Annotated[int, Field(ge=0)] = 0
+    flat_field: bool = False
 
     @property
     def takes_any_size(self) -> bool:
