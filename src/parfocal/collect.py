@@ -131,10 +131,10 @@ def simulate_variety(
     """Stacks of as many bright-field microscopes and specimens, as if all were taken by ``yeast-40x``.
 
     No two are of one experiment, so any split is honest; one in twenty is for validation and one for testing.
-    Two thirds have an NA from 0.9 up, the last third a lower one. See `parfocal.optics.draw_microscope` and
+    The first half has an NA from 0.9 up, the second a lower one. See `parfocal.optics.draw_microscope` and
     `draw_low_aperture` for what else differs between them, `simulate_dataset` for the parameters and errors.
     """
-    n_high = n_stacks - n_stacks // 3
+    n_high = n_stacks - n_stacks // 2
     experiments = [
         Experiment(
             f"{index:05d}",
