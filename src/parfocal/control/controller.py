@@ -55,8 +55,8 @@ def decide(belief: Belief, settings: ControllerSettings) -> Decision:
     >>> decide(Belief(mean_um=3.0, variance_um2=9.0), ControllerSettings()).move_um
     0.0
     >>> far = Belief(mean_um=6.0, variance_um2=1.0, n_agreed=2)
-    >>> round(decide(far, ControllerSettings()).move_um, 2)
-    -4.35
+    >>> round(decide(far, ControllerSettings()).move_um, 1)
+    -4.4
     """
     error_um = belief.mean_um - settings.target_um
     if belief.sd_um > settings.largest_sd_um:
