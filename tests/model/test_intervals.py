@@ -69,11 +69,13 @@ def test_the_stretch_is_above_nothing_and_finite(frames: list[tuple[float, float
 def test_answers_that_are_too_broad_are_those_that_are_wrong_but_few() -> None:
     spread_um = np.linspace(0.5, 2.5, 1000)
     right = np.zeros(1000)
-    assert widest_spread_um(spread_um, right) == 2.5
+    assert widest_spread_um(spread_um, right, most_refused=0.01) == 2.5
     wrong_when_broad = np.where(spread_um > 2.495, 2 * WRONG_UM, 0)
-    assert 2.4 < widest_spread_um(spread_um, wrong_when_broad) < 2.5
+    assert 2.4 < widest_spread_um(spread_um, wrong_when_broad, most_refused=0.01) < 2.5
     always_wrong = np.full(1000, 2 * WRONG_UM)
-    assert np.mean(spread_um > widest_spread_um(spread_um, always_wrong)) == pytest.approx(0.01, abs=0.002)
+    for most in (0.01, 0.2):
+        widest_um = widest_spread_um(spread_um, always_wrong, most_refused=most)
+        assert np.mean(spread_um > widest_um) == pytest.approx(most, abs=0.002)
 
 
 def test_a_model_file_keeps_all_of_it() -> None:

@@ -99,7 +99,10 @@ def calibrate(
     actual_um = np.concatenate([stack.defocus_um(focus_z_um) for stack, focus_z_um in held_out])
     predictions = Predictions(actual_um, evidence.defocus_um, evidence.spread_um)
     spread_scale, interval90_scale, intervals = _widths(
-        predictions, held_out, knows_other_days=knows_other_days and bool(validation)
+        predictions,
+        held_out,
+        knows_other_days=knows_other_days and bool(validation),
+        most_refused=recipe.most_refused,
     )
     return Calibration(
         spread_scale=spread_scale,
@@ -112,7 +115,11 @@ def calibrate(
 
 
 def _widths(
-    predictions: Predictions, stacks: Sequence[LabelledStack], *, knows_other_days: bool
+    predictions: Predictions,
+    stacks: Sequence[LabelledStack],
+    *,
+    knows_other_days: bool,
+    most_refused: float,
 ) -> tuple[float, float, Intervals]:
     """Scale of the spread, scale of the interval, and how that differs with distance from focus."""
     errors = np.abs(predictions.inferred_um - predictions.actual_um)
@@ -120,7 +127,8 @@ def _widths(
     spread_scale = max(float(np.sqrt(np.mean(ratios**2))), 1e-6)
     at_um, stretch = learn_stretch(predictions.inferred_um, ratios)
     stretched = Intervals(at_um, stretch, math.inf).stretch_at(predictions.inferred_um)
-    intervals = Intervals(at_um, stretch, widest_spread_um(predictions.spread_um * stretched, errors))
+    widest_um = widest_spread_um(predictions.spread_um * stretched, errors, most_refused=most_refused)
+    intervals = Intervals(at_um, stretch, widest_um)
     even = ratios / stretched
     of_stack = np.repeat(np.arange(len(stacks)), [stack.n_planes for stack, _ in stacks])
     new_day = 1.0 if knows_other_days else NEW_DAY_FACTOR

@@ -21,7 +21,7 @@ STEPS = 4
 """From focus to the farthest answer, for the stretch."""
 FEW = 20.0
 """Frames: so many, and the local quantile counts half."""
-MOST_REFUSED, WRONG_UM, MOST_WRONG = 0.01, 1.0, 0.001
+WRONG_UM, MOST_WRONG = 1.0, 0.001
 """Answers that are too broad, see `widest_spread_um`."""
 
 Floats = NDArray[np.float64]
@@ -129,24 +129,25 @@ def stack_scale(ratios: Floats, stacks: NDArray[Any], *, coverage: float = 0.9) 
     return _quantile(ratios, weights, coverage, total=1.0)
 
 
-def widest_spread_um(spread_um: Floats, error_um: Floats) -> float:
+def widest_spread_um(spread_um: Floats, error_um: Floats, *, most_refused: float) -> float:
     """The spread from which on an answer is too broad to act on.
 
     Parameters
     ----------
     spread_um, error_um : array, shape (N,)
         Of held-out frames, the spreads stretched.
+    most_refused : float
+        Not so strict that more of the frames are refused, as a share.
 
     Notes
     -----
-    The largest below which no more than `MOST_WRONG` of the answers are wrong by more than `WRONG_UM`; but
-    not so strict that more than `MOST_REFUSED` of the frames are refused.
+    The largest below which no more than `MOST_WRONG` of the answers are wrong by more than `WRONG_UM`.
     """
     order = np.argsort(spread_um)
     wrong = np.cumsum(np.abs(error_um[order]) > WRONG_UM) / np.arange(1, len(order) + 1)
     good = np.flatnonzero(wrong <= MOST_WRONG)
     strict = spread_um[order[good[-1]]] if len(good) else 0.0
-    return float(max(strict, np.quantile(spread_um, 1 - MOST_REFUSED)))
+    return float(max(strict, np.quantile(spread_um, 1 - most_refused)))
 
 
 def _quantile(values: Floats, weights: Floats, share: float, *, total: float | None = None) -> float:

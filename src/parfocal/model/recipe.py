@@ -81,7 +81,8 @@ class Recipe(Settings):
     it starts from a model, it keeps what that knows of them.
     With `any_field` its intervals and what it finds strange are measured on parts of frames too, down to the
     smallest crop: for a model that is to serve cameras of any field. With `field_um` the model looks only at
-    the centre of each frame, a square of this side, while its crops are from all of it.
+    the centre of each frame, a square of this side, while its crops are from all of it. `most_refused` is the
+    share of ordinary frames that may be refused for the sake of right answers, as too broadly told.
     `answer` is what the model says of a distribution over bins: its ``expectation``, or the centre of its
     ``most_probable`` bin as in the 2018 paper.
     """
@@ -90,6 +91,7 @@ class Recipe(Settings):
     answer: Literal["expectation", "most_probable"] = "expectation"
     any_field: bool = False
     field_um: Annotated[float, Field(gt=0)] | None = None
+    most_refused: Annotated[float, Field(ge=0, lt=1)] = 0.01
     sampling: SamplingSettings = SamplingSettings()
     looks: LookSettings = LookSettings()
     cells: CellSettings | None = None
