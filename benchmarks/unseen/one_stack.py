@@ -1,7 +1,7 @@
 """What one stack is worth to the model of many: calibrated by each stack of a day, tried on the others.
 
-``one_stack.py DAYS`` takes the test days of the focus benchmark (40x/1.30 oil), of which the shipped model has
-no stack. Each stack in turn gives scale and offset; errors are those of the day's other stacks, within 8
+``one_stack.py DAYS`` takes the test days of the focus benchmark (40x/1.30 oil), of which the shipped model
+has no stack. Each stack in turn gives scale and offset; errors are those of the day's other stacks, within 8
 depths of field.
 """
 
