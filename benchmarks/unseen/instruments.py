@@ -58,11 +58,20 @@ def draw_unseen(index: int, *, seed: int) -> VirtualMicroscope:
 def _mixture(
     random: np.random.Generator, *, high: bool
 ) -> tuple[AdherentSettings | BeadSettings | RodSettings | YeastSettings, ...]:
-    beads = BeadSettings(fewest_beads=3, most_beads=12, index=random.uniform(1.45, 1.6))
+    index = random.uniform(1.45, 1.6)
     if random.random() < 0.5:
         size = 0.6 if high else 1.2
         usual = AdherentSettings()
         lengths = {name: value * size for name, value in usual if name.endswith(("across_um", "nucleus_um"))}
+        # As high as the cells beside them, or nobody could say what is in focus.
+        beads = BeadSettings(
+            fewest_beads=3,
+            most_beads=12,
+            smallest_diameter_um=usual.lowest_peak_um,
+            largest_diameter_um=usual.highest_peak_um,
+            on_floor=1.0,
+            index=index,
+        )
         return usual.replace(fewest_cells=2, most_cells=5, **lengths), beads
     rods = RodSettings(fewest_cells=4, most_cells=14)
     return rods, YeastSettings(fewest_cells=5, most_cells=30)
