@@ -22,7 +22,6 @@ from parfocal.control.self_check import (
     SelfCheckSettings,
     check_looks,
     planned_offset_um,
-    scaled,
 )
 from parfocal.control.supervisor import LimitSettings, Supervisor
 from parfocal.errors import DeviceError, OutputError
@@ -252,7 +251,6 @@ class FocusLock:
         if self._state is LockState.VERIFYING:
             decision = self._verify(estimate, z_um=z_um)
         else:
-            estimate = scaled(estimate, 1.0 if self._check is None else self._check.factor)
             self._believe(estimate, t_s=t_s, z_um=z_um)
             self._notice_useless_moves()
             decision = self._decide(estimate)
@@ -314,6 +312,8 @@ class FocusLock:
 
     def _decide(self, estimate: FocusEstimate) -> Decision:
         controller = self._settings.controller
+        if self._refusal:
+            return Decision(0.0, self._refusal)
         if not estimate.accepted:
             return Decision(0.0, "the estimate was not accepted")
         if estimate.std_um > controller.largest_sd_um:

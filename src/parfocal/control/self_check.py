@@ -45,7 +45,7 @@ class SelfCheckSettings(Settings):
     step_um: float | None = Field(default=None, gt=0)
     looks: int = Field(default=9, ge=5)
     fewest_accepted: int = Field(default=5, ge=3)
-    lowest_gain: float = Field(default=0.4, gt=0)
+    lowest_gain: float = Field(default=0.1, gt=0)
     highest_gain: float = Field(default=2.5, gt=0)
     usual_gain_sd: float = Field(default=0.25, gt=0)
 
@@ -70,7 +70,8 @@ class SelfCheck:
     noise_um : float
         Standard deviation of the answers about their line.
     factor : float
-        By which answers are to be multiplied from now on.
+        That would mend the gain where it was measured. The lock does not use it: far from focus answers
+        flatten, and a gain found there is not that of the rest.
     refusal : str
         Why the model must not be followed here; empty if it may.
     """
@@ -86,7 +87,7 @@ class SelfCheck:
         """One line for a record."""
         if self.refusal:
             return self.refusal
-        return f"gain {self.gain:.2f} +- {self.gain_sd:.2f}, answers multiplied by {self.factor:.2f}"
+        return f"gain {self.gain:.2f} +- {self.gain_sd:.2f}"
 
 
 def planned_offset_um(look: int, *, step_um: float) -> float:
