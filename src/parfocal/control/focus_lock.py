@@ -256,7 +256,8 @@ class FocusLock:
             decision = self._decide(estimate)
             self._judge(estimate)
         moved_um = self._supervisor.move_by(decision.move_um) if decision.move_um else 0.0
-        self._notice_limit(wanted_um=decision.move_um, moved_um=moved_um)
+        if self._state is not LockState.VERIFYING:  # a known move that is cut short proves nothing of focus
+            self._notice_limit(wanted_um=decision.move_um, moved_um=moved_um)
         return LockSnapshot(
             t_s=t_s,
             wall_time_s=time.time(),
@@ -278,6 +279,8 @@ class FocusLock:
         """One more look of the self-check, and the known move to the next; after the last, its verdict."""
         settings = self._settings.self_check
         assert settings
+        if not (self._looks or estimate.accepted):
+            return Decision(0.0, "waiting for an image that can be told")
         self._looks.append(Look(z_um, estimate.defocus_um, estimate.accepted))
         done = len(self._looks)
         if done < settings.looks:

@@ -1,23 +1,22 @@
 """The self-check at lock-in: a few small known moves, and whether the answers change as commanded.
 
-It needs no z-stack. It finds the sign and the gain of a model on the sample at hand, and refuses a model that
-does not fit it, before any long move trusts it.
+It needs no z-stack. It finds the sign and the gain of a model where the stage stands, and refuses a model
+that does not fit the sample, before any long move trusts it.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from pydantic import Field
 
-from parfocal.estimate import FocusEstimate
 from parfocal.settings import Settings
 
-CYCLE = (0, 1, 0, -1)
-"""Where the stage is looked from, in steps: to and fro, so that slow drift counts on both sides alike."""
+CYCLE = (0, 1, 0, -1, 0, -1, 0, 1)
+"""Where the stage is looked from, in steps: to and fro, in an order in which steady drift cancels."""
 LEAST_TRAVEL_UM = 0.01
 FARTHEST_UM = 1e6
 """No answer lies beyond."""
@@ -32,22 +31,24 @@ class SelfCheckSettings(Settings):
     ----------
     step_um : float, optional
         Length of the known moves; part of what the model can tell, if not given.
-    looks : int
-        Frames, the last of which is taken where the first one was.
+    rounds : int
+        Of known moves to and fro, each of which ends where it began.
     fewest_accepted : int
-        Of these; a field that shows less is no field to check in.
+        Of the looks; a field that shows less is no field to check in.
     lowest_gain, highest_gain : float
         Change of the answer over change of the stage, between which a model is believed.
-    usual_gain_sd : float
-        How far gains of models differ from 1, before anything is known: a gain measured roughly counts less.
     """
 
     step_um: float | None = Field(default=None, gt=0)
-    looks: int = Field(default=9, ge=5)
+    rounds: int = Field(default=1, ge=1)
     fewest_accepted: int = Field(default=5, ge=3)
     lowest_gain: float = Field(default=0.1, gt=0)
     highest_gain: float = Field(default=2.5, gt=0)
-    usual_gain_sd: float = Field(default=0.25, gt=0)
+
+    @property
+    def looks(self) -> int:
+        """Frames, the last of which is taken where the first one was."""
+        return self.rounds * len(CYCLE) + 1
 
 
 @dataclass(frozen=True)
@@ -66,12 +67,10 @@ class SelfCheck:
     Attributes
     ----------
     gain, gain_sd : float
-        Change of the answer over change of the stage, and its standard error; 1 is right.
+        Change of the answer over change of the stage, and its standard error; 1 is right. It is that of the
+        place: far from focus answers flatten, so nothing is corrected by it.
     noise_um : float
         Standard deviation of the answers about their line.
-    factor : float
-        That would mend the gain where it was measured. The lock does not use it: far from focus answers
-        flatten, and a gain found there is not that of the rest.
     refusal : str
         Why the model must not be followed here; empty if it may.
     """
@@ -79,7 +78,6 @@ class SelfCheck:
     gain: float
     gain_sd: float
     noise_um: float
-    factor: float
     refusal: str = ""
 
     @property
@@ -102,30 +100,19 @@ def planned_offset_um(look: int, *, step_um: float) -> float:
 
 
 def check_looks(looks: Sequence[Look], settings: SelfCheckSettings) -> SelfCheck:
-    """What the looks say of a model: the slope of its answers over the stage, by least squares.
-
-    Notes
-    -----
-    The factor is that of a Gaussian prior about a gain of 1 and the gain measured, inverted.
-    """
+    """What the looks say of a model: the slope of its answers over the stage, by least squares."""
     kept = [look for look in looks if look.accepted and abs(look.defocus_um) < FARTHEST_UM]
     if len(kept) < settings.fewest_accepted:
-        return SelfCheck(
-            math.nan, math.inf, math.nan, 1.0, f"only {len(kept)} of {len(looks)} images can be told"
-        )
+        return SelfCheck(math.nan, math.inf, math.nan, f"only {len(kept)} of {len(looks)} images can be told")
     z_um, told_um = (np.array(values) for values in zip(*((k.z_um, k.defocus_um) for k in kept), strict=True))
     apart = z_um - z_um.mean()
     if np.ptp(z_um) < LEAST_TRAVEL_UM:
-        return SelfCheck(math.nan, math.inf, math.nan, 1.0, "the stage did not move")
+        return SelfCheck(math.nan, math.inf, math.nan, "no image can be told but where the stage began")
     gain = float(apart @ told_um / (apart @ apart))
     left = told_um - told_um.mean() - gain * apart
     noise_um = float(np.sqrt(left @ left / (len(kept) - 2)))
     gain_sd = noise_um / float(np.sqrt(apart @ apart))
-    certain, usual = 1 / max(gain_sd, 1e-6) ** 2, 1 / settings.usual_gain_sd**2
-    likely = (certain * gain + usual) / (certain + usual)
-    likely = min(max(likely, settings.lowest_gain), settings.highest_gain)
-    refusal = _refusal(gain, gain_sd, settings)
-    return SelfCheck(gain, gain_sd, noise_um, 1.0 if refusal else 1 / likely, refusal)
+    return SelfCheck(gain, gain_sd, noise_um, _refusal(gain, gain_sd, settings))
 
 
 def _refusal(gain: float, gain_sd: float, settings: SelfCheckSettings) -> str:
@@ -137,18 +124,3 @@ def _refusal(gain: float, gain_sd: float, settings: SelfCheckSettings) -> str:
     if highest < settings.lowest_gain or lowest > settings.highest_gain:
         return f"the answers change {gain:.2f} times as much as the stage moves"
     return ""
-
-
-def scaled(estimate: FocusEstimate, factor: float) -> FocusEstimate:
-    """An estimate with all its lengths multiplied."""
-    if factor == 1:
-        return estimate
-    low_um, high_um = estimate.interval90_um
-    return replace(
-        estimate,
-        defocus_um=factor * estimate.defocus_um,
-        std_um=factor * estimate.std_um,
-        interval90_um=(factor * low_um, factor * high_um),
-        bin_centres_um=factor * estimate.bin_centres_um,
-        layers_um=tuple(factor * layer_um for layer_um in estimate.layers_um),
-    )
