@@ -188,6 +188,14 @@ def test_experiments_take_turns_and_go_to_the_parts_they_are_meant_for(tmp_path:
     assert {row.part for row in rows if row.experiment == "c"} == {"train", "validation", "test"}
 
 
+def test_what_must_not_be_answered_is_written_without_a_focus(tmp_path: Path) -> None:
+    experiments = [Experiment("a", TINY, 2, "train"), Experiment("b", TINY, 1, "reject")]
+    dataset = simulate_experiments(tmp_path / "some", experiments, seed=1)
+    (reject,) = dataset.ids_in("reject")
+    assert {row.stack for row in dataset.annotations()} == set(dataset.stack_ids()) - {reject}
+    assert len(dataset.read(reject).frames_zyx)
+
+
 def test_a_variety_is_written_as_if_one_microscope_had_taken_it(tmp_path: Path) -> None:
     dataset = simulate_variety(tmp_path / "variety", n_stacks=3, seed=4)
     assert dataset.settings.pixel_size_um == REFERENCE.camera.pixel_size_um
@@ -199,6 +207,9 @@ def test_a_variety_is_written_as_if_one_microscope_had_taken_it(tmp_path: Path) 
         alone = simulate_stack(microscope, seed=4, index=index, experiment=index)
         written, along = dataset.read(name), similarity(microscope, REFERENCE).along
         assert (written.frames_zyx == alone.stack.frames_zyx).all()
-        expected_um = (alone.stack.z_um - alone.focus_z_um) / along
-        np.testing.assert_allclose(written.z_um - dataset.focus_z_um(name), expected_um, atol=1e-3)
+        np.testing.assert_allclose(written.z_um, alone.stack.z_um / along)
+        cells = read_cells(dataset.folder)[name]
+        below = cells.focus_z_um < dataset.focus_z_um(name)
+        area = cells.radius_um**2
+        assert area[below].sum() < area.sum() / 2 <= area[cells.focus_z_um <= dataset.focus_z_um(name)].sum()
     assert dataset.settings.apertures == (min(apertures), max(apertures))

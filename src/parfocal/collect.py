@@ -16,7 +16,7 @@ import numpy as np
 
 from parfocal.compute import run_tasks
 from parfocal.data.annotation import Annotation
-from parfocal.data.cells import CellRow, write_cells
+from parfocal.data.cells import CellRow, usual_focus_z_um, write_cells
 from parfocal.data.dataset import Dataset, DatasetSettings, ObjectiveRecord, refuse_used_folder
 from parfocal.data.split import SplitRow, split_by_stack
 from parfocal.data.whole_file import whole_folder
@@ -28,6 +28,7 @@ from parfocal.optics import (
     SimulatedStack,
     VirtualMicroscope,
     check_device,
+    draw_foreign,
     draw_low_aperture,
     draw_microscope,
     similarity,
@@ -37,6 +38,8 @@ from parfocal.zstack import ZStack
 
 EXPERIMENTS = 5
 """The 2018 paper's stacks come from five experiments."""
+STACKS_TO_A_REJECT = 12
+"""Of a variety of microscopes."""
 CREATED = "2018-03-16T00:00:00+00:00"
 """Date of simulated annotations: the same seed gives the same files."""
 
@@ -131,18 +134,22 @@ def simulate_variety(
     """Stacks of as many bright-field microscopes and specimens, as if all were taken by ``yeast-40x``.
 
     No two are of one experiment, so any split is honest; one in twenty is for validation and one for testing.
-    The first half has an NA from 0.9 up, the second a lower one. See `parfocal.optics.draw_microscope` and
-    `draw_low_aperture` for what else differs between them, `simulate_dataset` for the parameters and errors.
+    The first half has an NA from 0.9 up, the second a lower one. In focus is the median height of the cells,
+    by the area they cover. One more for every twelve is in the part ``reject``: it shows what must not be
+    answered. See `parfocal.optics.draw_microscope`, `draw_low_aperture` and `draw_foreign` for what differs
+    between them, `simulate_dataset` for the parameters and errors.
     """
     n_high = n_stacks - n_stacks // 2
+
+    def drawn(index: int) -> VirtualMicroscope:
+        generator = np.random.default_rng([seed, index])
+        if index >= n_stacks:
+            return draw_foreign(generator, number=index - n_stacks)
+        return draw_microscope(generator) if index < n_high else draw_low_aperture(generator)
+
     experiments = [
-        Experiment(
-            f"{index:05d}",
-            (draw_microscope if index < n_high else draw_low_aperture)(np.random.default_rng([seed, index])),
-            1,
-            _part(index),
-        )
-        for index in range(n_stacks)
+        Experiment(f"{index:05d}", drawn(index), 1, _part(index) if index < n_stacks else "reject")
+        for index in range(n_stacks + n_stacks // STACKS_TO_A_REJECT)
     ]
     return simulate_experiments(
         folder,
@@ -208,12 +215,14 @@ def simulate_experiments(
             stack = plans[k].stack
             scales = similarity(result.settings, as_if_by) if as_if_by else SAME
             dataset.write(stack, _scaled(result.stack, scales))
-            annotations[stack] = Annotation(stack, result.focus_z_um / scales.along, "simulation", CREATED)
             cells[stack] = _cell_rows(stack, result, scales)
+            if experiments[plans[k].experiment].part != "reject":
+                focus_z_um = _focus_z_um(result, cells[stack], scales)
+                annotations[stack] = Annotation(stack, focus_z_um, "simulation", CREATED)
             if watch:
                 watch(done, len(plans))
         ids = [plan.stack for plan in plans]
-        dataset.annotate(annotations[stack] for stack in ids)
+        dataset.annotate(annotations[stack] for stack in ids if stack in annotations)
         dataset.write_split(_split(plans, experiments, seed=seed))
         write_cells(beside, (row for stack in ids for row in cells[stack]))
     return Dataset.open(folder)
@@ -249,6 +258,13 @@ def _scaled(stack: ZStack, scales: Similarity) -> ZStack:
         return stack
     pixel_um = round(stack.pixel_size_um / scales.across, 9)
     return ZStack(stack.frames_zyx, stack.z_um / scales.along, pixel_um, stack.metadata)
+
+
+def _focus_z_um(result: SimulatedStack, cells: Sequence[CellRow], scales: Similarity) -> float:
+    """Of a microscope as it is, where its usual cells on the floor are in focus; of a variety, most cells."""
+    if scales is SAME or not cells:
+        return result.focus_z_um / scales.along
+    return usual_focus_z_um(cells)
 
 
 def _cell_rows(stack: str, result: SimulatedStack, scales: Similarity) -> list[CellRow]:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from parfocal.data import CellRow, read_cells, write_cells
+from parfocal.data.cells import usual_focus_z_um
 from parfocal.errors import DatasetError
 
 ROWS = [
@@ -43,3 +46,25 @@ def test_no_cells_are_none(tmp_path: Path) -> None:
 def test_a_missing_table_is_said(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"cells\.csv"):
         read_cells(tmp_path)
+
+
+def cell(focus_z_um: float, radius_um: float) -> CellRow:
+    return CellRow("s", "yeast", 1.0, 2.0, focus_z_um, radius_um, "floor")
+
+
+def test_large_cells_count_for_more() -> None:
+    assert usual_focus_z_um([cell(1.0, 1.0), cell(1.2, 1.0), cell(5.0, 2.0)]) == 5.0
+    assert usual_focus_z_um([cell(1.0, 1.0), cell(1.2, 1.0), cell(5.0, 1.0)]) == 1.2
+
+
+@given(st.lists(st.tuples(st.floats(-50, 50), st.floats(0.1, 20)), min_size=1, max_size=12))
+def test_at_most_half_of_the_area_lies_below_and_at_most_half_above(cells) -> None:
+    usual = usual_focus_z_um([cell(*one) for one in cells])
+    area = sum(radius**2 for _, radius in cells)
+    assert sum(radius**2 for z_um, radius in cells if z_um < usual) <= area / 2 + 1e-9 * area
+    assert sum(radius**2 for z_um, radius in cells if z_um > usual) <= area / 2 + 1e-9 * area
+
+
+def test_without_cells_nothing_is_in_focus() -> None:
+    with pytest.raises(DatasetError, match="Expected cells"):
+        usual_focus_z_um([])

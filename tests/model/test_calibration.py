@@ -15,7 +15,9 @@ from small_world import RECIPE, WEI, fresh_model, stack_of
 from parfocal.model import FocusEstimator, build_network, load_model
 from parfocal.model.backends import InferenceSettings
 from parfocal.model.calibration import Calibration, Predictions, calibrate, conformal_scale, predict_stacks
+from parfocal.model.evidence import gather, seen
 from parfocal.model.intervals import Intervals
+from parfocal.zstack import ZStack
 
 
 @pytest.mark.parametrize("n", [9, 19, 60, 500])
@@ -94,6 +96,31 @@ def test_validation_stacks_are_what_intervals_are_measured_on(model_path: Path) 
     assert known.interval90_scale <= held_out.interval90_scale
     flattered = calibrate(network, training, [], RECIPE, knows_other_days=True)
     assert flattered.interval90_scale == calibrate(network, training, [], RECIPE).interval90_scale
+
+
+def test_what_must_not_be_answered_is_strange_once_it_was_shown(model_path: Path) -> None:
+    network = _network_of(model_path)
+    training, validation = [stack_of(k) for k in range(5)], [stack_of(60), stack_of(61)]
+    rejects = [as_waves(k) for k in range(6)]
+    shown, never_shown = (
+        calibrate(network, training, validation, RECIPE, rejects=given) for given in (rejects[:4], [])
+    )
+    frames = [seen(stack, plane, RECIPE) for stack in rejects[4:] for plane in range(stack.n_planes)]
+    evidence = gather(network, frames, RECIPE)
+    assert np.median(shown.familiarity.scores(evidence)) < 0.1
+    assert np.mean(shown.familiarity.scores(evidence)) <= np.mean(never_shown.familiarity.scores(evidence))
+
+
+def as_waves(seed: int) -> ZStack:
+    """No spots but ripples, as faint as they are."""
+    stack, _ = stack_of(seed)
+    y, x = np.mgrid[: stack.frame_shape_yx[0], : stack.frame_shape_yx[1]]
+    phase = np.random.default_rng(seed).uniform(0, 6, (stack.n_planes, 1, 1))
+    waves = 40 * np.sin(0.5 * x + 0.2 * y + phase)
+    grain = np.random.default_rng([seed, 2]).normal(0, 10, waves.shape)
+    return ZStack(
+        (stack.frames_zyx.mean() + waves + grain).astype(np.uint16), stack.z_um, stack.pixel_size_um
+    )
 
 
 def half_widths_um(calibration: Calibration) -> NDArray[np.float64]:

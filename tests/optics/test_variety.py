@@ -11,6 +11,7 @@ from parfocal.optics import (
     REFERENCE,
     BeadSettings,
     VirtualMicroscope,
+    draw_foreign,
     draw_low_aperture,
     draw_microscope,
     preset,
@@ -34,6 +35,37 @@ def test_every_draw_of_low_aperture_is_a_microscope_that_can_be_simulated() -> N
     assert len(apertures) == 8 and max(apertures) < 0.9
     coherence = [one.condenser.numerical_aperture / one.objective.numerical_aperture for one in drawn]
     assert 0.12 <= min(coherence) < 0.15 and 0.8 < max(coherence) <= 0.9
+
+
+def test_what_must_not_be_answered_is_drawn_in_turns() -> None:
+    drawn = [draw_foreign(np.random.default_rng([4, k]), number=k) for k in range(64)]
+    rings = [one.objective.phase_ring is not None for one in drawn]
+    kinds = [{specimen.kind for specimen in one.specimens} for one in drawn]
+    assert sum(rings) == 32 and sum(kind == {"debris"} for kind in kinds) == 32
+    assert sum(one.objective.numerical_aperture < 0.9 for one in drawn) == 32
+    for one in drawn:
+        ring, condenser = one.objective.phase_ring, one.condenser
+        if ring:
+            assert (
+                ring.inner_na
+                < condenser.inner_numerical_aperture
+                < condenser.numerical_aperture
+                < ring.outer_na
+            )
+
+
+def test_an_empty_field_shows_nothing_and_a_dusty_one_does() -> None:
+    quick = {"grid_um": 0.16, "slice_um": 0.5, "n_source_points": 12}
+    contrast = {}
+    for number, kind in ((2, "empty"), (6, "dust")):
+        drawn = draw_foreign(np.random.default_rng([4, 1]), number=number)
+        drawn = drawn.replace(
+            quality=quick, camera=drawn.camera.replace(dust_spots=0, vignetting=0, light_tilt=0)
+        )
+        frames = simulate_stack(drawn, seed=1, index=0).stack.frames_zyx.astype(float)
+        noise = np.diff(frames, axis=2).std() / np.sqrt(2)
+        contrast[kind] = frames.std(axis=(1, 2)).max() / noise
+    assert contrast["empty"] == pytest.approx(1.0, abs=0.1) and contrast["dust"] > 1.3
 
 
 def test_the_same_seed_draws_the_same_microscope() -> None:

@@ -11,6 +11,7 @@ import typer
 
 from parfocal.cli.options import MICROSCOPES, Aperture, Immersion, NewDataset, Quality, positive
 from parfocal.cli.terminal import progress, say
+from parfocal.data.split import PARTS
 from parfocal.errors import InputError
 
 if TYPE_CHECKING:
@@ -64,8 +65,8 @@ def simulate(
             watch=lambda done, total: tell("simulate", done / total, f"{done} of {total} z-stacks"),
         )
     parts = [row.part for row in made.split()]
-    counted = ", ".join(f"{parts.count(part)} {part}" for part in ("train", "validation", "test"))
-    say(f"{dataset}: {stacks} z-stacks ({counted})")
+    counted = ", ".join(f"{parts.count(part)} {part}" for part in PARTS if part in parts)
+    say(f"{dataset}: {len(parts)} z-stacks ({counted})")
 
 
 def import_(

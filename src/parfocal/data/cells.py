@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import io
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Self
@@ -64,6 +64,21 @@ class Cells:
     def where(self, chosen: NDArray[np.bool_]) -> Self:
         """Some of them."""
         return replace(self, **{name: values[chosen] for name, values in vars(self).items()})
+
+
+def usual_focus_z_um(rows: Sequence[CellRow]) -> float:
+    """The stage position at which most of some cells are in focus: the median, by the area they cover.
+
+    Raises
+    ------
+    DatasetError
+        If there are none.
+    """
+    if not rows:
+        raise DatasetError("Expected cells that can be in focus; there are none.")
+    ranked = sorted(rows, key=lambda row: row.focus_z_um)
+    covered = np.cumsum([row.radius_um**2 for row in ranked])
+    return ranked[int(np.searchsorted(covered, covered[-1] / 2))].focus_z_um
 
 
 def write_cells(folder: Path, rows: Iterable[CellRow]) -> None:

@@ -237,7 +237,7 @@ class Dataset:
         write_split(path, rows)
 
     def ids_in(self, part: str) -> tuple[str, ...]:
-        """Ids of the stacks of one part: ``train``, ``validation`` or ``test``.
+        """Ids of the stacks of one part: ``train``, ``validation``, ``test`` or ``reject``.
 
         Raises
         ------

@@ -1,4 +1,7 @@
-"""The split of stacks into train, validation and test: drawn once by stack, never by frame."""
+"""The split of stacks into train, validation and test: drawn once by stack, never by frame.
+
+Stacks of a fourth part, ``reject``, show what a model must not answer; they need no focus.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ import numpy as np
 from parfocal.data.whole_file import write_whole_text
 from parfocal.errors import DatasetError
 
-PARTS = ("train", "validation", "test")
+PARTS = ("train", "validation", "test", "reject")
 _COLUMNS = ("stack", "experiment", "part")
 
 
@@ -29,12 +32,12 @@ class SplitRow:
     experiment : str
         The experiment that it comes from.
     part : str
-        ``train``, ``validation`` or ``test``.
+        ``train``, ``validation``, ``test`` or ``reject``.
 
     Raises
     ------
     DatasetError
-        If the part is none of the three.
+        If the part is none of these.
     """
 
     stack: str

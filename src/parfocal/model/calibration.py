@@ -24,6 +24,7 @@ from parfocal.model.intervals import (
     widest_spread_um,
 )
 from parfocal.model.recipe import Recipe
+from parfocal.zstack import ZStack
 
 _SEED = 402
 
@@ -69,6 +70,7 @@ def calibrate(
     validation: Sequence[LabelledStack],
     recipe: Recipe,
     *,
+    rejects: Sequence[ZStack] = (),
     knows_other_days: bool = False,
 ) -> Calibration:
     """How wide the intervals must be and what familiar frames look like, measured on the validation stacks.
@@ -78,6 +80,8 @@ def calibrate(
     network : Module
     training, validation : sequence of (ZStack, focus_z_um)
     recipe : Recipe
+    rejects : sequence of ZStack
+        Of what must not be answered.
     knows_other_days : bool
         Whether the network was taught by other microscopes and days than those of the stacks.
 
@@ -108,7 +112,9 @@ def calibrate(
         spread_scale=spread_scale,
         interval90_scale=interval90_scale,
         intervals=intervals,
-        familiarity=learn_from_stacks(network, training, recipe, held_out=evidence, n_stacks=len(held_out)),
+        familiarity=learn_from_stacks(
+            network, training, recipe, rejects=rejects, held_out=evidence, n_stacks=len(held_out)
+        ),
         predictions=predictions,
         part="validation" if validation else "train",
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby, islice
+from itertools import chain, groupby, islice
 
 import numpy as np
 import torch
@@ -35,6 +35,7 @@ def learn_from_stacks(
     training: Sequence[LabelledStack],
     recipe: Recipe,
     *,
+    rejects: Sequence[ZStack],
     held_out: Evidence,
     n_stacks: int,
 ) -> Familiarity:
@@ -46,15 +47,19 @@ def learn_from_stacks(
         The trained network.
     training : sequence of (ZStack, focus_z_um)
     recipe : Recipe
+    rejects : sequence of ZStack
+        Of what must not be answered: strange as they are.
     held_out : Evidence
         Of frames of other stacks.
     n_stacks : int
         How many those are.
     """
     random = np.random.default_rng([recipe.training.seed, _SEED])
+    familiar = _familiar_frames(training, recipe, generator=random)
+    made = _strange_frames(training, recipe, generator=random)
     return learn_familiarity(
-        gather(network, _familiar_frames(training, recipe, generator=random), recipe),
-        gather(network, _strange_frames(training, recipe, generator=random), recipe),
+        gather(network, familiar, recipe),
+        gather(network, chain(_rejects(rejects, recipe, generator=random), made), recipe),
         held_out=held_out,
         n_stacks=n_stacks,
         usual_clipping=max(clipped_fraction(frame) for stack, _ in training for frame in stack.frames_zyx),
@@ -118,18 +123,26 @@ def _familiar_frames(
     training: Sequence[LabelledStack], recipe: Recipe, *, generator: np.random.Generator
 ) -> Iterator[Tensor]:
     """Training frames, two in three of them as they could look on another day."""
-    for k, (number, plane) in enumerate(_drawn(training, MOST_FAMILIAR, generator=generator)):
-        frame = seen_in_part(seen(training[number][0], plane, recipe), recipe, generator=generator)
+    stacks = [stack for stack, _ in training]
+    for k, (number, plane) in enumerate(_drawn(stacks, MOST_FAMILIAR, generator=generator)):
+        frame = seen_in_part(seen(stacks[number], plane, recipe), recipe, generator=generator)
         yield torch.from_numpy(varied(frame.numpy(), generator=generator)) if k % 3 else frame
+
+
+def _rejects(stacks: Sequence[ZStack], recipe: Recipe, *, generator: np.random.Generator) -> Iterator[Tensor]:
+    for number, plane in _drawn(stacks, MOST_STRANGE, generator=generator) if stacks else ():
+        frame = seen_in_part(seen(stacks[number], plane, recipe), recipe, generator=generator)
+        yield torch.from_numpy(varied(frame.numpy(), generator=generator))
 
 
 def _strange_frames(
     training: Sequence[LabelledStack], recipe: Recipe, *, generator: np.random.Generator
 ) -> Iterator[Tensor]:
-    planes = _drawn(training, MOST_STRANGE, generator=generator)
+    stacks = [stack for stack, _ in training]
+    planes = _drawn(stacks, MOST_STRANGE, generator=generator)
     for kind, (one, other) in enumerate(zip(planes, reversed(planes), strict=True)):
         is_far = abs(_defocus_um(training, *one) - _defocus_um(training, *other)) > FAR_UM
-        frame, layer = (seen(training[number][0], plane, recipe).numpy() for number, plane in (one, other))
+        frame, layer = (seen(stacks[number], plane, recipe).numpy() for number, plane in (one, other))
         made = torch.from_numpy(strange(frame, layer if is_far else None, kind=kind, generator=generator))
         yield seen_in_part(made, recipe, generator=generator)
 
@@ -139,11 +152,7 @@ def _defocus_um(training: Sequence[LabelledStack], number: int, plane: int) -> f
     return float(stack.z_um[plane]) - focus_z_um
 
 
-def _drawn(
-    training: Sequence[LabelledStack], most: int, *, generator: np.random.Generator
-) -> list[tuple[int, int]]:
+def _drawn(stacks: Sequence[ZStack], most: int, *, generator: np.random.Generator) -> list[tuple[int, int]]:
     """(stack, plane) of frames drawn at random: two for each that there is, but not more than so many."""
-    planes = [
-        (number, plane) for number, (stack, _) in enumerate(training) for plane in range(stack.n_planes)
-    ]
+    planes = [(number, plane) for number, stack in enumerate(stacks) for plane in range(stack.n_planes)]
     return [planes[k] for k in generator.integers(len(planes), size=min(most, 2 * len(planes)))]

@@ -374,6 +374,7 @@ def _write_model(run: TrainingRun, job: TrainingJob, *, out: Path, kept: float) 
         job.training,
         job.validation,
         job.recipe,
+        rejects=job.rejects,
         knows_other_days=kept > 0 and run.start_is_shipped,
     )
     header = _header(run, job, calibration, kept=kept)

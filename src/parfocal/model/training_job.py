@@ -40,6 +40,8 @@ class TrainingJob:
     training : list of (ZStack, focus_z_um)
     validation : list of (ZStack, focus_z_um)
         Empty in all processes but the first, which alone validates.
+    rejects : list of ZStack
+        Of what must not be answered.
     watched : list of (ZStack, focus_z_um)
         Of the validation stacks, as many planes as can be validated often.
     is_validated : bool
@@ -53,6 +55,7 @@ class TrainingJob:
     dataset: Dataset
     training: list[LabelledStack]
     validation: list[LabelledStack]
+    rejects: list[ZStack]
     watched: list[LabelledStack]
     is_validated: bool
     recipe: Recipe
@@ -108,8 +111,11 @@ def prepare(
         raise DatasetError(f"{dataset.folder}: has no training stacks; split.csv must name some as 'train'.")
     read_ids = [*training_ids, *(validation_ids if is_leader() else ())]
     focus_z_um = [dataset.focus_z_um(stack) for stack in read_ids]
-    stacks = hold_stacks(map(dataset.read, read_ids), folder=_existing(out), memory_gib=memory_gib / devices)
-    labelled = list(zip(stacks, focus_z_um, strict=True))
+    reject_ids = _ids_in(dataset, "reject") if is_leader() else []
+    stacks = hold_stacks(
+        map(dataset.read, [*read_ids, *reject_ids]), folder=_existing(out), memory_gib=memory_gib / devices
+    )
+    labelled = list(zip(stacks, focus_z_um, strict=False))
     training, validation = labelled[: len(training_ids)], labelled[len(training_ids) :]
     if not isinstance(recipe, Recipe):
         recipe = recipe(training)
@@ -124,6 +130,7 @@ def prepare(
         dataset=dataset,
         training=training,
         validation=validation,
+        rejects=stacks[len(read_ids) :],
         watched=_thinned(validation or training),
         is_validated=bool(validation_ids),
         recipe=recipe,

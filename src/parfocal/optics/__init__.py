@@ -3,6 +3,7 @@
 from parfocal.optics.bodies import Body, Capsule, Cylinder, Ellipsoid, Mound, Spindle
 from parfocal.optics.camera import CameraSettings, expose
 from parfocal.optics.chamber import ChamberSettings
+from parfocal.optics.foreign import draw_foreign
 from parfocal.optics.imaging import ExitField, exit_field, exit_field_of_volume
 from parfocal.optics.index_volume import IndexVolume, coarser, index_volume, sharpened
 from parfocal.optics.instrument import (
@@ -83,6 +84,7 @@ __all__ = [
     "YeastSettings",
     "check_device",
     "coarser",
+    "draw_foreign",
     "draw_low_aperture",
     "draw_microscope",
     "exit_field",

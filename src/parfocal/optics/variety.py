@@ -116,13 +116,13 @@ def draw_microscope(
     return with_similar_scan(drawn)
 
 
-def with_similar_scan(microscope: VirtualMicroscope) -> VirtualMicroscope:
-    """With a scan that looks like one of +-16 um, 2 um apart, at `REFERENCE`."""
+def with_similar_scan(microscope: VirtualMicroscope, *, step_um: float = 2.0) -> VirtualMicroscope:
+    """With a scan that looks like one of +-16 um, so far apart, at `REFERENCE`."""
     stretch = similarity(microscope, REFERENCE).along
     return microscope.replace(
         scan=REFERENCE.scan.replace(
             half_range_um=16 * stretch,
-            step_um=2 * stretch,
+            step_um=step_um * stretch,
             focus_jitter_um=1.5 * stretch,
             stage_jitter_um=0.6 * stretch,
         )
