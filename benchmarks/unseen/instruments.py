@@ -15,8 +15,10 @@ from pathlib import Path
 
 import numpy as np
 
+from parfocal.collect import CREATED, cell_rows
 from parfocal.compute import run_tasks
-from parfocal.data import Annotation, Dataset, DatasetSettings, ObjectiveRecord, SplitRow
+from parfocal.data import Annotation, Dataset, DatasetSettings, ObjectiveRecord, SplitRow, write_cells
+from parfocal.data.cells import usual_focus_z_um
 from parfocal.optics import (
     AdherentSettings,
     BeadSettings,
@@ -28,6 +30,7 @@ from parfocal.optics import (
     draw_microscope,
     simulate_stack,
 )
+from parfocal.optics.foreign import without_cells
 from parfocal.optics.instrument import PhaseRingSettings
 from parfocal.zstack import depth_of_field_um
 
@@ -124,10 +127,7 @@ def foreign(drawn: VirtualMicroscope, kind: str) -> VirtualMicroscope:
         return drawn.replace(
             objective=drawn.objective.replace(phase_ring=ring), condenser=annulus, camera=dim
         )
-    dust = drawn.specimens[-1]
-    if kind == "empty":
-        dust = dust.replace(fewest_grains=0, most_grains=0, fewest_scratches=0, most_scratches=0)
-    return drawn.replace(specimens=(dust,), chamber=drawn.chamber.replace(pillars=False))
+    return without_cells(drawn, kind)
 
 
 def _plans(n: int) -> Iterator[tuple[int, str]]:
@@ -174,7 +174,10 @@ def _write(place: Path, made: SimulatedStack) -> None:
         ),
     )
     dataset.write("stack", made.stack)
-    dataset.annotate([Annotation("stack", made.focus_z_um, "simulation", "2018-03-16T00:00:00+00:00")])
+    cells = cell_rows("stack", made)
+    if cells:
+        dataset.annotate([Annotation("stack", usual_focus_z_um(cells), "simulation", CREATED)])
+        write_cells(place, cells)
     dataset.write_split([SplitRow("stack", settings.specimens[0].kind, PART)])
 
 

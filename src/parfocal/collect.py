@@ -215,7 +215,7 @@ def simulate_experiments(
             stack = plans[k].stack
             scales = similarity(result.settings, as_if_by) if as_if_by else SAME
             dataset.write(stack, _scaled(result.stack, scales))
-            cells[stack] = _cell_rows(stack, result, scales)
+            cells[stack] = cell_rows(stack, result, scales)
             if experiments[plans[k].experiment].part != "reject":
                 focus_z_um = _focus_z_um(result, cells[stack], scales)
                 annotations[stack] = Annotation(stack, focus_z_um, "simulation", CREATED)
@@ -261,13 +261,19 @@ def _scaled(stack: ZStack, scales: Similarity) -> ZStack:
 
 
 def _focus_z_um(result: SimulatedStack, cells: Sequence[CellRow], scales: Similarity) -> float:
-    """Of a microscope as it is, where its usual cells on the floor are in focus; of a variety, most cells."""
+    """Of a microscope as it is, where its usual cells on the floor are in focus; of a variety, most cells.
+
+    Where these swim beyond the scan, those on the floor count there too.
+    """
+    on_floor_um = result.focus_z_um / scales.along
     if scales is SAME or not cells:
-        return result.focus_z_um / scales.along
-    return usual_focus_z_um(cells)
+        return on_floor_um
+    usual_um, planes_um = usual_focus_z_um(cells), result.stack.z_um / scales.along
+    return usual_um if planes_um.min() <= usual_um <= planes_um.max() else on_floor_um
 
 
-def _cell_rows(stack: str, result: SimulatedStack, scales: Similarity) -> list[CellRow]:
+def cell_rows(stack: str, result: SimulatedStack, scales: Similarity = SAME) -> list[CellRow]:
+    """The cells of a stack as its table holds them, in lengths of a microscope that shows the same images."""
     deeper = result.settings.objective.immersion_index / result.scene.medium_index
     focus_z_um = [
         result.focus_z_um + (cell.height_um - result.scene.focus_height_um) * deeper

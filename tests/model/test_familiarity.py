@@ -20,6 +20,7 @@ from parfocal.model.familiarity import (
     everything_familiar,
     learn_familiarity,
 )
+from parfocal.model.judge import NOBODY
 
 DEFOCUS_UM = np.linspace(-4, 4, 9)
 N_BINS = 5
@@ -158,6 +159,40 @@ def test_a_judge_that_was_shown_strange_frames_tells_what_distance_does_not() ->
     assert (judged.scores(unseen) < 0.5).mean() > 2 * (alone.scores(unseen) < 0.5).mean()
 
 
+def test_one_judge_of_all_refuses_as_many_ordinary_frames_as_it_may_and_the_strange_ones() -> None:
+    familiar, held_out, others = (evidence(n, seed=k) for n, k in ((2000, 0), (1000, 1), (1000, 5)))
+    strange, unseen = (crooked(evidence(2000, seed=k)) for k in (3, 4))
+    refused = {}
+    for most_strange in (None, 0.02, 0.2):
+        learned = learn_familiarity(
+            familiar, strange, held_out=held_out, n_stacks=100, most_strange=most_strange
+        )
+        refused[most_strange] = [float((learned.scores(e) < 0.5).mean()) for e in (others, unseen)]
+    assert refused[0.02][0] < 0.05 and 0.15 < refused[0.2][0] < 0.25
+    assert refused[0.02][1] < refused[0.2][1] and refused[0.2][1] > 3 * refused[None][1]
+
+
+def crooked(usual: Evidence) -> Evidence:
+    """Some numbers higher, others lower."""
+    return replace(usual, views=(usual.views[0] + 0.8 * np.resize([1, -1], 6),))
+
+
+def test_a_model_file_keeps_the_one_judge_too() -> None:
+    learned = learn_familiarity(
+        evidence(300, seed=0),
+        evidence(300, seed=1, away=1),
+        held_out=evidence(100, seed=2),
+        n_stacks=100,
+        most_strange=0.1,
+    )
+    again, unseen = (
+        Familiarity.from_arrays(learned.arrays(), usual_clipping=0.0),
+        evidence(100, seed=9, away=0.5),
+    )
+    np.testing.assert_allclose(again.scores(unseen), learned.scores(unseen), atol=1e-3)
+    assert again.verdict and not _LEARNED.verdict
+
+
 @settings(max_examples=50)
 @given(st.floats(-1e6, 1e6), st.floats(0.3, 20))
 def test_scores_lie_between_0_and_1(number: float, spread_um: float) -> None:
@@ -174,7 +209,7 @@ _LEARNED = learn_familiarity(
 def test_a_judge_that_knows_its_frames_by_heart_is_not_heard() -> None:
     few, strange = evidence(30, seed=0, n_numbers=60), evidence(30, seed=1, n_numbers=60)
     elsewhere = evidence(60, seed=2, n_numbers=60, away=-1.5)
-    assert learn_familiarity(few, strange, held_out=elsewhere, n_stacks=100).opinions[0].out.size == 0
+    assert learn_familiarity(few, strange, held_out=elsewhere, n_stacks=100).opinions[0].judge is NOBODY
 
 
 def test_what_cannot_be_told_is_not_familiar() -> None:
@@ -201,7 +236,7 @@ def test_the_same_seed_learns_the_same() -> None:
         )
         for seed in (5, 5, 6)
     ]
-    hidden = [familiarity.opinions[0].hidden for familiarity in learned]
+    hidden = [familiarity.opinions[0].judge.hidden for familiarity in learned]
     np.testing.assert_array_equal(hidden[0], hidden[1])
     assert (hidden[0] != hidden[2]).any()
 

@@ -253,16 +253,21 @@ def evaluate(
             progress=lambda done, total: tell("evaluate", done / total, f"{done} of {total} z-stacks"),
         )
     say(f"{metrics['n_images']} images of {metrics['n_stacks']} {part} stacks")
-    blocks = {"this model": metrics, **metrics["baselines"]}
+    blocks = {"this model": metrics, "answered only": metrics["accepted"], **metrics["baselines"]}
     say_table(
-        ("", "mean error (um)", "within 1 um", "wrong sign"),
+        ("", "mean error (um)", "within 1 um", "wrong sign", "answered"),
         [_accuracy_row(name, block) for name, block in blocks.items()],
     )
     say(str(out / "report.html"))
 
 
 def _accuracy_row(name: str, block: dict[str, Any]) -> tuple[str, ...]:
-    cells = ((block["mae_um"], ".3f"), (block["within_1um"], ".1%"), (block["wrong_sign_rate"], ".1%"))
+    cells = (
+        (block["mae_um"], ".3f"),
+        (block["within_1um"], ".1%"),
+        (block["wrong_sign_rate"], ".1%"),
+        (block["accepted_rate"], ".1%"),
+    )
     return (name.replace("_", " "), *("-" if value is None else format(value, how) for value, how in cells))
 
 

@@ -146,10 +146,13 @@ class FocusEstimator:
             raise ModelError(f"{path}: {error}") from error
 
     def with_header(self, header: ModelHeader) -> FocusEstimator:
-        """The same model ready for a microscope, see `parfocal.model.serving`; it then takes finer pixels."""
+        """The same model ready for a microscope, see `parfocal.model.serving`.
+
+        A model of many that is made ready takes pixels of any fineness.
+        """
         ready = copy(self)
         ready.header = header
-        ready._rescale = self._rescale or header.optics is not None
+        ready._rescale = self._rescale or (header.optics is not None and self.header.optics is None)
         return ready
 
     @property

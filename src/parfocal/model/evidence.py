@@ -21,7 +21,9 @@ from parfocal.zstack import ZStack
 LabelledStack = tuple[ZStack, float]
 """A stack and its focus position in um."""
 MOST_FAMILIAR, MOST_STRANGE = 1500, 1200
-"""Frames of each kind; more of them changed little."""
+"""Frames of each kind; more of them changed little, but for a model of many microscopes."""
+OF_MANY = 4
+"""So many times as many for that."""
 FAR_UM = 5.0
 """Two layers so far apart have no one focus."""
 BATCH = 16
@@ -55,13 +57,17 @@ def learn_from_stacks(
         How many those are.
     """
     random = np.random.default_rng([recipe.training.seed, _SEED])
-    familiar = _familiar_frames(training, recipe, generator=random)
-    made = _strange_frames(training, recipe, generator=random)
+    stacks = [stack for stack, _ in training]
+    factor = 1 if recipe.most_strange is None else OF_MANY
+    familiar = _as_on_other_days(stacks, factor * MOST_FAMILIAR, recipe, generator=random)
+    rejected = _as_on_other_days(rejects, factor * MOST_STRANGE, recipe, generator=random)
+    made = _made_strange(training, factor * MOST_STRANGE, recipe, generator=random)
     return learn_familiarity(
         gather(network, familiar, recipe),
-        gather(network, chain(_rejects(rejects, recipe, generator=random), made), recipe),
+        gather(network, chain(rejected, made), recipe),
         held_out=held_out,
         n_stacks=n_stacks,
+        most_strange=recipe.most_strange,
         usual_clipping=max(clipped_fraction(frame) for stack, _ in training for frame in stack.frames_zyx),
         seed=recipe.training.seed,
     )
@@ -119,27 +125,20 @@ def _batches(frames: Iterable[Tensor]) -> Iterator[list[Tensor]]:
             yield batch
 
 
-def _familiar_frames(
-    training: Sequence[LabelledStack], recipe: Recipe, *, generator: np.random.Generator
+def _as_on_other_days(
+    stacks: Sequence[ZStack], most: int, recipe: Recipe, *, generator: np.random.Generator
 ) -> Iterator[Tensor]:
-    """Training frames, two in three of them as they could look on another day."""
-    stacks = [stack for stack, _ in training]
-    for k, (number, plane) in enumerate(_drawn(stacks, MOST_FAMILIAR, generator=generator)):
+    """Frames of some stacks, two in three of them as they could look on another day."""
+    for k, (number, plane) in enumerate(_drawn(stacks, most, generator=generator) if stacks else ()):
         frame = seen_in_part(seen(stacks[number], plane, recipe), recipe, generator=generator)
         yield torch.from_numpy(varied(frame.numpy(), generator=generator)) if k % 3 else frame
 
 
-def _rejects(stacks: Sequence[ZStack], recipe: Recipe, *, generator: np.random.Generator) -> Iterator[Tensor]:
-    for number, plane in _drawn(stacks, MOST_STRANGE, generator=generator) if stacks else ():
-        frame = seen_in_part(seen(stacks[number], plane, recipe), recipe, generator=generator)
-        yield torch.from_numpy(varied(frame.numpy(), generator=generator))
-
-
-def _strange_frames(
-    training: Sequence[LabelledStack], recipe: Recipe, *, generator: np.random.Generator
+def _made_strange(
+    training: Sequence[LabelledStack], most: int, recipe: Recipe, *, generator: np.random.Generator
 ) -> Iterator[Tensor]:
     stacks = [stack for stack, _ in training]
-    planes = _drawn(stacks, MOST_STRANGE, generator=generator)
+    planes = _drawn(stacks, most, generator=generator)
     for kind, (one, other) in enumerate(zip(planes, reversed(planes), strict=True)):
         is_far = abs(_defocus_um(training, *one) - _defocus_um(training, *other)) > FAR_UM
         frame, layer = (seen(stacks[number], plane, recipe).numpy() for number, plane in (one, other))

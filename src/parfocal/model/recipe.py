@@ -83,6 +83,8 @@ class Recipe(Settings):
     smallest crop: for a model that is to serve cameras of any field. With `field_um` the model looks only at
     the centre of each frame, a square of this side, while its crops are from all of it. `most_refused` is the
     share of ordinary frames that may be refused for the sake of right answers, as too broadly told.
+    With `most_strange`, for a model of many microscopes that is shown what it must not answer, so large a
+    share of them may be refused as strange.
     `answer` is what the model says of a distribution over bins: its ``expectation``, or the centre of its
     ``most_probable`` bin as in the 2018 paper.
     """
@@ -92,6 +94,7 @@ class Recipe(Settings):
     any_field: bool = False
     field_um: Annotated[float, Field(gt=0)] | None = None
     most_refused: Annotated[float, Field(ge=0, lt=1)] = 0.01
+    most_strange: Annotated[float, Field(gt=0, lt=1)] | None = None
     sampling: SamplingSettings = SamplingSettings()
     looks: LookSettings = LookSettings()
     cells: CellSettings | None = None

@@ -145,12 +145,12 @@ def check_objective(
     ModelError
         If aperture or index of the immersion differ from the model's, where both are known.
     """
-    made_for = header.served_optics
+    made_for = header.optics.model_dump() if header.optics else header.objective
     if made_for is None:
         return
     for name, given, known in (
-        ("NA", numerical_aperture, made_for.numerical_aperture),
-        ("immersion of index", immersion_index, made_for.immersion_index),
+        ("NA", numerical_aperture, made_for["numerical_aperture"]),
+        ("immersion of index", immersion_index, made_for["immersion_index"]),
     ):
         if given is not None and abs(given / known - 1) > SAME_OPTICS:
             raise ModelError(
