@@ -31,6 +31,7 @@ from parfocal.errors import InputError
 if TYPE_CHECKING:
     from parfocal.control import LockSnapshot
     from parfocal.hold import Rig
+    from parfocal.optics import VirtualMicroscope
 
 HOURS, REPLAYED_HOURS = 24.0, 1 / 60
 
@@ -114,7 +115,7 @@ def lock(
         pixel_size_um=rig.camera.pixel_size_um,
         numerical_aperture=na or source.numerical_aperture,
         immersion_index=source.immersion_index if immersion is None else index_of(immersion.value),
-        wavelength_um=wavelength,
+        wavelength_um=wavelength or source.wavelength_um,
     )
     estimator = estimator.with_header(ready)
     values = {
@@ -182,16 +183,23 @@ class _Source:
     @property
     def numerical_aperture(self) -> float | None:
         """Of a virtual microscope; only the user knows that of any other."""
-        from parfocal.optics import preset
-
-        return None if self.simulate is None else preset(self.simulate).objective.numerical_aperture
+        return self._virtual.objective.numerical_aperture if self._virtual else None
 
     @property
     def immersion_index(self) -> float | None:
         """Of a virtual microscope."""
+        return self._virtual.objective.immersion_index if self._virtual else None
+
+    @property
+    def wavelength_um(self) -> float | None:
+        """In the middle of the spectrum of a virtual microscope."""
+        return self._virtual.spectrum.centre_um if self._virtual else None
+
+    @property
+    def _virtual(self) -> VirtualMicroscope | None:
         from parfocal.optics import preset
 
-        return None if self.simulate is None else preset(self.simulate).objective.immersion_index
+        return None if self.simulate is None else preset(self.simulate)
 
     def open(self) -> Rig:
         """The microscope; nothing moves."""

@@ -253,7 +253,8 @@ def evaluate(
             progress=lambda done, total: tell("evaluate", done / total, f"{done} of {total} z-stacks"),
         )
     say(f"{metrics['n_images']} images of {metrics['n_stacks']} {part} stacks")
-    blocks = {"this model": metrics, "answered only": metrics["accepted"], **metrics["baselines"]}
+    answered = {**metrics["accepted"], "accepted_rate": None}
+    blocks = {"this model": metrics, "where answered": answered, **metrics["baselines"]}
     say_table(
         ("", "mean error (um)", "within 1 um", "wrong sign", "answered"),
         [_accuracy_row(name, block) for name, block in blocks.items()],

@@ -24,7 +24,7 @@ from parfocal.data.whole_file import write_whole_text
 from parfocal.errors import DatasetError, OutputError
 from parfocal.estimate import Estimator
 from parfocal.evaluation.baselines import ScoredStack, infer_baselines, score_stack
-from parfocal.evaluation.metrics import Block, bin_edges_um, focus_metrics, metrics_by_band
+from parfocal.evaluation.metrics import Block, bin_edges_um, focus_metrics, metrics_by_band, wrong_sign_rate
 from parfocal.evaluation.report import FRAMES_FILE, METRICS_FILE, write_report
 from parfocal.zstack import ZStack
 
@@ -235,7 +235,7 @@ def _metrics(
         "frames": FRAMES_FILE,
         **focus_metrics(actual_um, inferred_um, **shared, **of_model),
         "by_band": metrics_by_band(actual_um, inferred_um, **shared, **of_model),
-        "accepted": _accepted_block(results),
+        "accepted": _accepted_block(results, dof_um=dataset.settings.dof_um),
         "baselines": {name: focus_metrics(actual_um, z_um, **shared) for name, z_um in baselines.items()},
     }
 
@@ -244,13 +244,15 @@ def _column(results: Sequence[FrameResult], name: str) -> NDArray[Any]:
     return np.array([getattr(result, name) for result in results])
 
 
-def _accepted_block(results: Sequence[FrameResult]) -> Block:
-    error_um = np.abs(_column(results, "inferred_um") - _column(results, "actual_um"))
-    error_um = error_um[_column(results, "accepted") & np.isfinite(error_um)]
+def _accepted_block(results: Sequence[FrameResult], *, dof_um: float | None) -> Block:
+    actual_um, inferred_um = _column(results, "actual_um"), _column(results, "inferred_um")
+    kept = _column(results, "accepted") & np.isfinite(inferred_um)
+    error_um = np.abs(inferred_um - actual_um)[kept]
     return {
         "rate": error_um.size / len(results),
         "mae_um": float(error_um.mean()) if error_um.size else None,
         "within_1um": float((error_um <= 1.0).mean()) if error_um.size else None,
+        "wrong_sign_rate": wrong_sign_rate(actual_um[kept], inferred_um[kept], dof_um=dof_um),
     }
 
 

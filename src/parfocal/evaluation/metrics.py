@@ -95,7 +95,7 @@ def focus_metrics(
         **_error_moments(error),
         "within_1um": _mean(np.abs(error) <= 1.0),
         "within_half_dof": None if dof_um is None else _mean(np.abs(error) <= dof_um / 2),
-        "wrong_sign_rate": _wrong_sign_rate(truth, answer, beyond_um=1.0 if dof_um is None else dof_um),
+        "wrong_sign_rate": wrong_sign_rate(truth, answer, dof_um=dof_um),
         "interval90_coverage": _coverage(actual, interval_low_um, interval_high_um),
         "dof_um": dof_um,
         "mae_by_z": _error_by_bin(truth, error, edges),
@@ -205,10 +205,11 @@ def _bootstrap_ci95(values: NDArray[np.float64], stacks: NDArray[Any], *, seed: 
     return [float(end) for end in np.percentile(means, [2.5, 97.5])]
 
 
-def _wrong_sign_rate(
-    actual_um: NDArray[np.float64], inferred_um: NDArray[np.float64], *, beyond_um: float
+def wrong_sign_rate(
+    actual_um: NDArray[np.float64], inferred_um: NDArray[np.float64], *, dof_um: float | None
 ) -> float | None:
-    far = np.abs(actual_um) > beyond_um
+    """Share of answers on the wrong side of focus, see `focus_metrics`; None where there is no frame."""
+    far = np.abs(actual_um) > (1.0 if dof_um is None else dof_um)
     return _mean(actual_um[far] * inferred_um[far] < 0)
 
 
