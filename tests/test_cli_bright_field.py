@@ -35,7 +35,7 @@ def test_it_tells_the_defocus_of_an_image_whose_optics_it_is_told(
 def test_it_asks_for_the_objective(stack: Path, parfocal: Parfocal) -> None:
     finished = parfocal("estimate", "bright-field", stack)
     assert finished.code == 2
-    assert "--na NA and --pixel-size UM" in finished.complaint
+    assert "serves many: --na NA, and --immersion" in finished.complaint
     finished = parfocal("estimate", "bright-field", stack, "--na", 1.3)
     assert finished.code == 2
     assert "--immersion oil or water" in finished.complaint

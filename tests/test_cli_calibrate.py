@@ -61,6 +61,16 @@ def test_a_focus_for_a_dataset_is_refused(
 ) -> None:
     finished = parfocal("calibrate", able, simulated, "--focus", 100, "--out", tmp_path / "m.safetensors")
     assert finished.code == 2 and "Leave --focus out" in finished.complaint
+    finished = parfocal("calibrate", able, simulated, "--na", 0.9, "--out", tmp_path / "m.safetensors")
+    assert finished.code == 2 and "tells them in its dataset.toml" in finished.complaint
+
+
+def test_a_focus_outside_the_stack_is_refused(
+    able: Path, simulated: Path, tmp_path: Path, parfocal: Parfocal
+) -> None:
+    out = tmp_path / "m.safetensors"
+    finished = parfocal("calibrate", able, simulated / STACK, "--focus", 3000, "--out", out)
+    assert finished.code == 2 and "where its planes are; got 3000" in finished.complaint
 
 
 def test_the_map_of_one_image_is_one_figure(

@@ -31,6 +31,7 @@ def test_the_objective_that_a_model_was_made_for_is_taken(optics: dict) -> None:
     [
         ({"numerical_aperture": 1.3}, r"made for NA 0\.9, got 1\.3"),
         ({"numerical_aperture": 0.0}, r"NA 0\.9, got 0"),
+        ({"wavelength_um": 0.45}, r"light of um 0\.55, got 0\.45"),
         ({"immersion_index": 1.515}, r"immersion of index 1, got 1\.515"),
         ({"numerical_aperture": 0.9, "immersion_index": 1.33}, r"got 1\.33"),
     ],
@@ -38,6 +39,27 @@ def test_the_objective_that_a_model_was_made_for_is_taken(optics: dict) -> None:
 def test_another_objective_is_refused_by_a_model_of_one(optics: dict, told: str) -> None:
     with pytest.raises(ModelError, match=told):
         ready_for(HEADER, **optics)
+
+
+def test_an_objective_is_checked_where_the_light_is_not_known() -> None:
+    dark = HEADER.replace(wavelength_um=None)
+    assert ready_for(dark, wavelength_um=0.45) is dark
+    with pytest.raises(ModelError, match=r"made for NA 0\.9, got 1\.2"):
+        ready_for(dark, **OIL)
+
+
+def test_nanometres_are_not_taken_for_micrometres() -> None:
+    with pytest.raises(SettingsError, match=r"light of 0\.2 to 2 um, got 550 um"):
+        ready_for(MANY, pixel_size_um=0.1, wavelength_um=550.0, **OIL)
+
+
+def test_only_a_model_made_ready_now_takes_finer_pixels() -> None:
+    frame = np.kron(frame_at(1.0, seed=3), np.ones((2, 2), np.uint16))
+    ready = ready_for(MANY, pixel_size_um=0.2, **OIL)
+    FocusEstimator(MANY, ARRAYS, fingerprint="0").with_header(ready).estimate(frame, pixel_size_um=0.1)
+    mine = FocusEstimator(ready, ARRAYS, fingerprint="0")
+    with pytest.raises(ModelError, match="--rescale"):
+        mine.with_header(ready_for(ready, **OIL)).estimate(frame, pixel_size_um=0.1)
 
 
 def test_an_immersion_that_does_not_exist_is_told_with_those_that_do() -> None:
@@ -98,7 +120,9 @@ def test_a_frame_averaged_to_the_same_pixels_gets_the_same_answer_stretched() ->
 
 
 def test_a_model_of_many_needs_to_know_the_objective() -> None:
-    with pytest.raises(InputError, match="--na NA and --pixel-size UM"):
+    with pytest.raises(InputError, match="--na NA and --pixel-size UM, and --immersion"):
+        ready_for(MANY)
+    with pytest.raises(InputError, match="serves many: --na NA, and --immersion"):
         ready_for(MANY, pixel_size_um=0.1)
     with pytest.raises(InputError, match="--immersion oil or water"):
         ready_for(MANY, pixel_size_um=0.1, numerical_aperture=1.2)

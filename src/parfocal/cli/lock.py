@@ -82,8 +82,12 @@ def lock(
     target: Annotated[float, typer.Option(metavar="UM", help="The defocus to hold.")] = 0.0,
     frame_rate: Annotated[float, typer.Option(metavar="HZ", help="Frames per second.")] = 20.0,
     self_check: Annotated[
-        bool, typer.Option(help="First make a few small known moves, to see that the model fits this sample.")
-    ] = True,
+        bool | None,
+        typer.Option(
+            help="First make a few small known moves, to see that the model fits this sample; "
+            "done unless said otherwise, but with --replay, whose planes may be further apart."
+        ),
+    ] = None,
     pixel_size: PixelSize = None,
     na: Aperture = None,
     immersion: Immersed = None,
@@ -122,7 +126,7 @@ def lock(
         "limits": _limits(rig, lowest_z, highest_z, largest_step),
         "frame_rate_hz": frame_rate,
         "controller": {"target_um": target},
-        "self_check": {} if self_check else None,
+        "self_check": {} if self_check or (self_check is None and replay is None) else None,
     }
     settings = LockSettings.parse(values, source="the command's options")
     if ready.served_optics:

@@ -199,6 +199,11 @@ def calibrate(
     from parfocal.model.one_stack import fit_to_microscope
     from parfocal.model.serving import index_of, ready_for
 
+    if stacks.is_dir() and (na, immersion, wavelength) != (None, None, None):
+        raise InputError(
+            "Expected --na, --immersion and --wavelength with one stack only; a dataset tells them in its "
+            "dataset.toml. Leave them out."
+        )
     with progress() as tell:
         fit = fit_to_microscope(
             model,

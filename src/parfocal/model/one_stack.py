@@ -103,6 +103,7 @@ def fit_to_microscope(
         stacks = _stacks_of(dataset, progress=progress)
     else:
         stack = read_stack(where)
+        _check_focus(focus_z_um, stack, where)
         ready = (told or _as_it_is)(estimator.header, stack.pixel_size_um)
         estimator = estimator.with_header(ready)
         stacks = iter([(stack, focus_z_um)])
@@ -145,6 +146,15 @@ def fit_to_stacks(
     intervals = _intervals(estimator.header, np.abs(after) / line.scale, usable, source=source)
     changes = {"microscope": fit.model_dump(), "camera_pixel_size_um": pixel_um, **intervals}
     return fit, estimator.header.replace(**changes)
+
+
+def _check_focus(focus_z_um: float | None, stack: ZStack, where: Path) -> None:
+    lowest_um, highest_um = float(stack.z_um[0]), float(stack.z_um[-1])
+    if focus_z_um is not None and not lowest_um <= focus_z_um <= highest_um:
+        raise InputError(
+            f"{where}: expected a position in focus from {lowest_um:g} to {highest_um:g} um, where its "
+            f"planes are; got {focus_z_um:g}."
+        )
 
 
 def _as_it_is(header: ModelHeader, _pixel_size_um: float) -> ModelHeader:

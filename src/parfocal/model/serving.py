@@ -45,11 +45,18 @@ def ready_for(
         If the model was not made for it, or the camera's pixels are too coarse.
     """
     if not is_of_many(header):
-        check_objective(header, numerical_aperture=numerical_aperture, immersion_index=immersion_index)
+        check_objective(
+            header,
+            numerical_aperture=numerical_aperture,
+            immersion_index=immersion_index,
+            wavelength_um=wavelength_um,
+        )
         return header
+    needed = {"--na NA": numerical_aperture, "--pixel-size UM": pixel_size_um}
+    missing = [option for option, value in needed.items() if value is None]
     if pixel_size_um is None or numerical_aperture is None:
         raise InputError(
-            "Expected the optics of your microscope, as this model serves many: --na NA and --pixel-size UM, "
+            f"Expected the optics of your microscope, as this model serves many: {' and '.join(missing)}, "
             "and --immersion if it is not air."
         )
     if immersion_index is None and numerical_aperture >= 1:
@@ -136,23 +143,28 @@ def serving(header: ModelHeader, optics: Optics) -> ModelHeader:
 
 
 def check_objective(
-    header: ModelHeader, *, numerical_aperture: float | None = None, immersion_index: float | None = None
+    header: ModelHeader,
+    *,
+    numerical_aperture: float | None = None,
+    immersion_index: float | None = None,
+    wavelength_um: float | None = None,
 ) -> None:
-    """Refuses an objective that a model of one microscope was not made for.
+    """Refuses an objective, or light, that a model of one microscope was not made for.
 
     Raises
     ------
     ModelError
-        If aperture or index of the immersion differ from the model's, where both are known.
+        If one of them differs from the model's, where both are known.
     """
-    made_for = header.optics.model_dump() if header.optics else header.objective
-    if made_for is None:
-        return
+    lens, light_um = header.objective or {}, header.wavelength_um
+    if header.optics:
+        lens, light_um = header.optics.model_dump(), header.optics.wavelength_um
     for name, given, known in (
-        ("NA", numerical_aperture, made_for["numerical_aperture"]),
-        ("immersion of index", immersion_index, made_for["immersion_index"]),
+        ("NA", numerical_aperture, lens.get("numerical_aperture")),
+        ("immersion of index", immersion_index, lens.get("immersion_index")),
+        ("light of um", wavelength_um, light_um),
     ):
-        if given is not None and abs(given / known - 1) > SAME_OPTICS:
+        if given is not None and known is not None and abs(given / known - 1) > SAME_OPTICS:
             raise ModelError(
-                f"This model was made for {name} {known:g}, got {given:g}. Use a model for this objective."
+                f"This model was made for {name} {known:g}, got {given:g}. Use a model for this microscope."
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from parfocal.errors import ModelError
 from parfocal.settings import Settings
@@ -12,6 +12,8 @@ from parfocal.zstack import depth_of_field_um
 
 GREEN_UM = 0.55
 """Wavelength of light of which nothing is known: green."""
+SHORTEST_UM, LONGEST_UM = 0.2, 2.0
+"""Of light that goes through an objective."""
 COARSEST = 1.25
 """Pixels, in wavelengths over apertures, may be coarser by so much than those that a model knows."""
 
@@ -33,6 +35,15 @@ class Optics(Settings):
     numerical_aperture: float = Field(gt=0)
     immersion_index: float = Field(ge=1, le=2)
     wavelength_um: float = Field(default=GREEN_UM, gt=0)
+
+    @field_validator("wavelength_um")
+    @classmethod
+    def _is_light_in_um(cls, wavelength_um: float) -> float:
+        if not SHORTEST_UM <= wavelength_um <= LONGEST_UM:
+            raise ValueError(
+                f"expected light of {SHORTEST_UM:g} to {LONGEST_UM:g} um, got {wavelength_um:g} um"
+            )
+        return wavelength_um
 
     @model_validator(mode="after")
     def _aperture_fits_immersion(self) -> Self:
