@@ -156,8 +156,9 @@ class DescriptionSampler:
         return description.half(), defocus_um * magnification**2
 
     def _side_px(self, look: int) -> int:
-        """Of all crops of one look, in whole tiles: from large to small, the whole way in few looks too."""
+        """Of all crops of one look, in whole tiles: from large to small, by like factors where looks are few."""
         smallest, largest = (side // STRIDE_PX for side in self.sides_px)
         steps, last = largest - smallest, self._looks.count - 1
-        smaller = look % (steps + 1) if last >= steps else round(look * steps / max(last, 1))
-        return STRIDE_PX * (largest - smaller)
+        if last >= steps:
+            return STRIDE_PX * (largest - look % (steps + 1))
+        return STRIDE_PX * round(largest * (smallest / largest) ** (look / max(last, 1)))
