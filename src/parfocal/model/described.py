@@ -156,7 +156,7 @@ class DescriptionSampler:
         return description.half(), defocus_um * magnification**2
 
     def _side_px(self, look: int) -> int:
-        """Of all crops of one look, in whole tiles: from large to small, by like factors where looks are few."""
+        """Of all crops of one look, in whole tiles: large to small, by like factors where looks are few."""
         smallest, largest = (side // STRIDE_PX for side in self.sides_px)
         steps, last = largest - smallest, self._looks.count - 1
         if last >= steps:
