@@ -33,10 +33,11 @@ MAY_IMPORT = {
     "control": FLOOR,
     "microscope": FLOOR | {"optics", "control"},
     "collect": LEARNING | {"compute"},
+    "live_stack": {"control", "errors", "hold", "zstack"},
     "hold": LEARNING | {"evaluation", "control", "microscope"},
     "demo": LEARNING | {"evaluation", "control", "microscope", "collect", "hold"},
     "cli": LEARNING
-    | {"evaluation", "control", "microscope", "compute", "collect", "hold", "demo", "studies"},
+    | {"evaluation", "control", "microscope", "compute", "collect", "hold", "live_stack", "demo", "studies"},
 }
 """Each room, or file beside the rooms, and the others that it may know."""
 

@@ -52,6 +52,17 @@ def test_one_stack_makes_it_ones_own(stack: Path, tmp_path: Path, parfocal: Parf
     assert other.code == 2 and "made for NA 1.3, got 0.75" in other.complaint
 
 
+def test_a_few_live_moves_make_it_ones_own(tmp_path: Path, parfocal: Parfocal) -> None:
+    mine = tmp_path / "mine.safetensors"
+    finished = parfocal("calibrate", "bright-field", "--simulate", "yeast-40x", "--out", mine)
+    assert finished.code == 0, finished.err
+    scale = float(finished.out.split("defocus = ")[1].split(" x")[0])
+    assert 0.8 < scale < 1.25
+    assert "Only a stack can tell it." in finished.err + finished.out
+    neither = parfocal("calibrate", "bright-field", "--out", mine)
+    assert neither.code == 2 and "either stacks, or a live microscope" in neither.complaint
+
+
 def test_a_dataset_tells_it_the_objective(simulated: Path, tmp_path: Path, parfocal: Parfocal) -> None:
     finished = parfocal("evaluate", "bright-field", simulated, "--out", tmp_path / "report")
     assert finished.code == 0, finished.err

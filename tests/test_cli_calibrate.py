@@ -70,7 +70,7 @@ def test_a_focus_outside_the_stack_is_refused(
 ) -> None:
     out = tmp_path / "m.safetensors"
     finished = parfocal("calibrate", able, simulated / STACK, "--focus", 3000, "--out", out)
-    assert finished.code == 2 and "where its planes are; got 3000" in finished.complaint
+    assert finished.code == 2 and "where the stack's planes are; got 3000" in finished.complaint
 
 
 def test_the_map_of_one_image_is_one_figure(

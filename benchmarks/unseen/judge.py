@@ -8,6 +8,7 @@ tell it: pixel size, aperture, immersion and wavelength. A microscope's bar is h
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 
 from parfocal.data import Dataset
 from parfocal.data.whole_file import write_whole_text
+from parfocal.errors import ModelError
 from parfocal.evaluation.evaluate import json_text
 from parfocal.model import FocusEstimator
 from parfocal.model.serving import ready_for_dataset
@@ -76,7 +78,9 @@ def ask(estimator: FocusEstimator, folder: Path) -> Asked:
     rows: list[tuple[Any, ...]] = []
     for place in sorted(folder.iterdir()):
         dataset = Dataset.open(place)
-        ready = estimator.with_header(ready_for_dataset(estimator.header, dataset.settings))
+        ready = ready_to_serve(estimator, dataset)
+        if ready is None:
+            continue
         lens, depth_um = dataset.settings.objective, dataset.settings.dof_um
         assert lens and depth_um
         for stack_id in dataset.ids_in(PART):
@@ -93,6 +97,15 @@ def ask(estimator: FocusEstimator, folder: Path) -> Asked:
     return Asked(*(np.array(column) for column in zip(*rows, strict=True)))
 
 
+def ready_to_serve(estimator: FocusEstimator, dataset: Dataset) -> FocusEstimator | None:
+    """The model told of a dataset's microscope; None, and a line, if it does not serve that."""
+    try:
+        return estimator.with_header(ready_for_dataset(estimator.header, dataset.settings))
+    except ModelError as error:
+        print(f"{dataset.folder.name} is not served: {error}", file=sys.stderr)
+        return None
+
+
 def refused(estimator: FocusEstimator, folder: Path, change: Callable[[NDArray[Any]], NDArray[Any]]) -> float:
     """Share of the changed frames of the datasets in a folder that are not answered."""
     return float(np.mean([not told for told in _accepted(estimator, folder, change)]))
@@ -103,7 +116,9 @@ def _accepted(
 ) -> Iterator[bool]:
     for place in sorted(folder.iterdir()):
         dataset = Dataset.open(place)
-        ready = estimator.with_header(ready_for_dataset(estimator.header, dataset.settings))
+        ready = ready_to_serve(estimator, dataset)
+        if ready is None:
+            continue
         for stack_id in dataset.ids_in(PART):
             stack = dataset.read(stack_id)
             for frame_yx in stack.frames_zyx[::4]:

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from real_figure import real_figure
 from scipy.stats import spearmanr
 
 from parfocal.control import FocusLock, LimitSettings, LockSettings, LockSnapshot, SimulatedClock
@@ -22,6 +23,7 @@ from parfocal.data import read_image
 from parfocal.data.whole_file import write_whole_text
 from parfocal.estimate import FocusEstimate
 from parfocal.evaluation.evaluate import json_text
+from parfocal.evaluation.figures import save_figure
 from parfocal.microscope import ReplayMicroscope
 from parfocal.model import FocusEstimator
 from parfocal.model.serving import ready_for
@@ -46,9 +48,14 @@ def estimator_for(model: str, *, pixel_um: float, aperture: float, index: float)
     return estimator.with_header(ready)
 
 
+def pombe_frames(folder: Path) -> NDArray[Any]:
+    """The planes of fission yeast, shape (Z, Y, X)."""
+    return read_image(next((folder / POMBE).glob("*.gif"))).frames_zyx
+
+
 def pombe(model: str, folder: Path, *, pixel_um: float) -> dict[str, Any]:
     """Order, slope, errors after a constant offset, intervals, and the loop on the recorded stack."""
-    frames = read_image(next((folder / POMBE).glob("*.gif"))).frames_zyx
+    frames = pombe_frames(folder)
     z_um = POMBE_STEP_UM * np.arange(len(frames))
     stack, focus_z_um = ZStack(frames, z_um, pixel_um), float(z_um[POMBE_FOCUS])
     estimator = estimator_for(model, pixel_um=pixel_um, aperture=1.4, index=OIL)
@@ -58,7 +65,9 @@ def pombe(model: str, folder: Path, *, pixel_um: float) -> dict[str, Any]:
     accepted = near & np.array([one.accepted for one in told])
     return {
         "pixel_um": pixel_um,
+        "actual_um": [round(float(z), 2) for z in actual_um],
         "told_um": [round(one.defocus_um, 2) for one in told],
+        "interval90_um": [[round(end, 2) for end in one.interval90_um] for one in told],
         "accepted": [bool(one.accepted) for one in told],
         "all": _line(actual_um, told, near),
         "accepted only": _line(actual_um, told, accepted),
@@ -186,8 +195,11 @@ if __name__ == "__main__":
     parser.add_argument("folder", type=Path)
     parser.add_argument("--model", default="bright-field")
     parser.add_argument("--out", type=Path)
+    parser.add_argument("--figure", type=Path)
     given = parser.parse_args()
     result = {name: part(given.model, given.folder) for name, part in PARTS.items()}
     print(json_text(result))
     if given.out:
         write_whole_text(given.out, json_text(result))
+    if given.figure:
+        save_figure(real_figure(result, pombe_frames(given.folder)), given.figure)

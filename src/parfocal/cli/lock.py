@@ -6,7 +6,6 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
@@ -15,36 +14,33 @@ import typer
 
 from parfocal.cli.options import (
     Aperture,
+    Config,
+    HighestZ,
     Immersed,
     Json,
+    LowestZ,
     Model,
     PixelSize,
     Quality,
     Rescale,
+    Simulated,
     Wavelength,
     positive,
 )
+from parfocal.cli.source import LARGEST_STEP_UM, Source, limits_of
 from parfocal.cli.terminal import progress, say, say_json
 from parfocal.cli.verdict import say_summary, summary_json
-from parfocal.errors import InputError
 
 if TYPE_CHECKING:
     from parfocal.control import LockSnapshot
-    from parfocal.hold import Rig
-    from parfocal.optics import VirtualMicroscope
 
 HOURS, REPLAYED_HOURS = 24.0, 1 / 60
 
 
 def lock(
     model: Model,
-    config: Annotated[
-        Path | None, typer.Option(metavar="MM.cfg", help="A Micro-Manager configuration.")
-    ] = None,
-    simulate: Annotated[
-        str | None,
-        typer.Option(metavar="PRESET", help="A virtual microscope, as for simulate, with drift and growth."),
-    ] = None,
+    config: Config = None,
+    simulate: Simulated = None,
     replay: Annotated[Path | None, typer.Option(metavar="STACK", help="A recorded z-stack.")] = None,
     hours: Annotated[
         float | None,
@@ -65,13 +61,11 @@ def lock(
             help="The run record; its plot lies beside. By default run-DATE-TIME.sqlite.",
         ),
     ] = None,
-    lowest_z: Annotated[
-        float | None, typer.Option(metavar="UM", help="The drive never goes below this position.")
-    ] = None,
-    highest_z: Annotated[
-        float | None, typer.Option(metavar="UM", help="The drive never goes above this position.")
-    ] = None,
-    largest_step: Annotated[float, typer.Option(metavar="UM", help="No single move is longer.")] = 5.0,
+    lowest_z: LowestZ = None,
+    highest_z: HighestZ = None,
+    largest_step: Annotated[
+        float, typer.Option(metavar="UM", help="No single move is longer.")
+    ] = LARGEST_STEP_UM,
     dead_band: Annotated[
         float | None,
         typer.Option(
@@ -102,7 +96,7 @@ def lock(
     With --config, --lowest-z and --highest-z are required, and no position outside is ever commanded.
     Ctrl-C stops the drive and closes the record.
     """
-    source = _Source(config, simulate, replay, pixel_size=pixel_size, speed=speed, quality=quality, seed=seed)
+    source = Source(config, simulate, replay, pixel_size=pixel_size, speed=speed, quality=quality, seed=seed)
     source.check()
     record = out or Path(time.strftime("run-%Y%m%d-%H%M%S.sqlite"))
     duration_h = hours or (HOURS if replay is None else REPLAYED_HOURS)
@@ -123,7 +117,7 @@ def lock(
     )
     estimator = estimator.with_header(ready)
     values = {
-        "limits": _limits(rig, lowest_z, highest_z, largest_step),
+        "limits": limits_of(rig, lowest_z, highest_z, largest_step),
         "frame_rate_hz": frame_rate,
         "controller": {"target_um": target},
         "self_check": {} if self_check or (self_check is None and replay is None) else None,
@@ -160,78 +154,6 @@ def lock(
 
 def _words(now: LockSnapshot) -> str:
     return f"{now.t_s / 3600:.2f} h, {now.state}, z {now.z_um:.2f}, {now.belief_um:+.2f} um"
-
-
-@dataclass(frozen=True)
-class _Source:
-    """Where images come from, as the options have it."""
-
-    config: Path | None
-    simulate: str | None
-    replay: Path | None
-    pixel_size: float | None
-    speed: float
-    quality: Quality
-    seed: int
-
-    def check(self) -> None:
-        """Refuse options that do not go together, before anything is loaded."""
-        given = sum(choice is not None for choice in (self.config, self.simulate, self.replay))
-        if given != 1:
-            raise InputError(f"Expected exactly one of --config, --simulate and --replay, got {given}.")
-        if self.speed != 1 and self.simulate is None:
-            raise InputError("Expected --speed with --simulate only: real time cannot be hurried.")
-        if self.pixel_size is not None and self.config is None:
-            raise InputError("Expected --pixel-size with --config only: the other images tell their own.")
-
-    @property
-    def numerical_aperture(self) -> float | None:
-        """Of a virtual microscope; only the user knows that of any other."""
-        return self._virtual.objective.numerical_aperture if self._virtual else None
-
-    @property
-    def immersion_index(self) -> float | None:
-        """Of a virtual microscope."""
-        return self._virtual.objective.immersion_index if self._virtual else None
-
-    @property
-    def wavelength_um(self) -> float | None:
-        """In the middle of the spectrum of a virtual microscope."""
-        return self._virtual.spectrum.centre_um if self._virtual else None
-
-    @property
-    def _virtual(self) -> VirtualMicroscope | None:
-        from parfocal.optics import preset
-
-        return None if self.simulate is None else preset(self.simulate)
-
-    def open(self) -> Rig:
-        """The microscope; nothing moves."""
-        from parfocal.hold import micromanager_rig, replay_rig, simulated_rig
-        from parfocal.optics import preset
-
-        if self.config is not None:
-            return micromanager_rig(self.config, pixel_size_um=self.pixel_size)
-        if self.replay is not None:
-            return replay_rig(self.replay)
-        settings = preset(self.simulate or "", quality=self.quality.value)
-        return simulated_rig(settings, seed=self.seed, speed=self.speed)
-
-
-def _limits(
-    rig: Rig, lowest_z: float | None, highest_z: float | None, largest_step: float
-) -> dict[str, float]:
-    if rig.travel_um is None and (lowest_z is None or highest_z is None):
-        raise InputError(
-            "Expected --lowest-z and --highest-z, where the drive may go: only you know where the slide is. "
-            f"The drive stands at {rig.drive.position_um():.2f} um now. Nothing was moved."
-        )
-    lowest_um, highest_um = rig.travel_um or (0.0, 0.0)
-    return {
-        "lowest_z_um": lowest_um if lowest_z is None else lowest_z,
-        "highest_z_um": highest_um if highest_z is None else highest_z,
-        "largest_step_um": largest_step,
-    }
 
 
 @contextmanager

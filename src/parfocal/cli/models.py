@@ -12,21 +12,26 @@ import typer
 
 from parfocal.cli.options import (
     Aperture,
+    Config,
     DatasetFolder,
+    HighestZ,
     Immersed,
     Json,
+    LowestZ,
     Model,
     PixelSize,
     Rescale,
+    Simulated,
     Wavelength,
     positive,
 )
+from parfocal.cli.source import Source, limits_of
 from parfocal.cli.terminal import note, progress, say, say_json, say_table
 from parfocal.errors import InputError
 
 if TYPE_CHECKING:
     from parfocal.data import DatasetSettings
-    from parfocal.model import Recipe, TrainingProgress
+    from parfocal.model import ModelHeader, Recipe, TrainingProgress
     from parfocal.model.estimate_images import ImageEstimate
     from parfocal.zstack import ZStack
 
@@ -177,15 +182,22 @@ def _told_recipe(
 
 def calibrate(
     model: Model,
-    stacks: Annotated[
-        Path,
-        typer.Argument(metavar="DATASET-or-STACK", help="Annotated stacks, or one stack as OME-TIFF."),
-    ],
     out: Annotated[Path, typer.Option(metavar="MODEL", dir_okay=False, help="The new model file.")],
+    stacks: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[DATASET-or-STACK]", help="Annotated stacks, or one stack as OME-TIFF; or none, live."
+        ),
+    ] = None,
     focus: Annotated[
         float | None,
         typer.Option(metavar="UM", help="Stage position in focus, of a stack; without it, scale only."),
     ] = None,
+    config: Config = None,
+    simulate: Simulated = None,
+    lowest_z: LowestZ = None,
+    highest_z: HighestZ = None,
+    pixel_size: PixelSize = None,
     na: Aperture = None,
     immersion: Immersed = None,
     wavelength: Wavelength = None,
@@ -194,30 +206,53 @@ def calibrate(
     """Fits a model to one microscope: scale and offset of its answers, from one stack or a few.
 
     Of a dataset, the annotated stacks are used, those of its test part left aside; it tells its objective
-    itself.
+    itself. With --config, it needs no stack: nine small moves about where the drive stands give the scale,
+    and the drive goes back.
     """
+    from parfocal.model import load_model
     from parfocal.model.one_stack import fit_to_microscope
     from parfocal.model.serving import index_of, ready_for
 
-    if stacks.is_dir() and (na, immersion, wavelength) != (None, None, None):
+    if (stacks is None) == (config is None and simulate is None):
+        raise InputError("Expected either stacks, or a live microscope by --config or --simulate.")
+    if stacks and (lowest_z, highest_z, pixel_size) != (None, None, None):
+        raise InputError(
+            "Expected --lowest-z, --highest-z and --pixel-size with --config only. Leave them out."
+        )
+    if stacks and stacks.is_dir() and (na, immersion, wavelength) != (None, None, None):
         raise InputError(
             "Expected --na, --immersion and --wavelength with one stack only; a dataset tells them in its "
             "dataset.toml. Leave them out."
         )
+    source = Source(config, simulate, pixel_size=pixel_size)
+
+    def told(header: ModelHeader, pixel_size_um: float) -> ModelHeader:
+        return ready_for(
+            header,
+            pixel_size_um=pixel_size_um,
+            numerical_aperture=na or source.numerical_aperture,
+            immersion_index=index_of(immersion.value) if immersion else source.immersion_index,
+            wavelength_um=wavelength or source.wavelength_um,
+        )
+
+    def planes_about_here() -> ZStack:
+        from parfocal.control import LimitSettings
+        from parfocal.live_stack import live_stack
+
+        source.check()
+        rig = source.open()
+        ready = told(load_model(model)[0], rig.camera.pixel_size_um)
+        limits = LimitSettings.parse(limits_of(rig, lowest_z, highest_z), source="the command's options")
+        return live_stack(rig, limits=limits, step_um=ready.answer_bins.width_um)
+
     with progress() as tell:
         fit = fit_to_microscope(
             model,
-            stacks,
+            stacks or planes_about_here(),
             out=out,
             focus_z_um=focus,
             rescale=rescale,
-            told=lambda header, pixel_size_um: ready_for(
-                header,
-                pixel_size_um=pixel_size_um,
-                numerical_aperture=na,
-                immersion_index=None if immersion is None else index_of(immersion.value),
-                wavelength_um=wavelength,
-            ),
+            told=told,
             progress=lambda done, total: tell("calibrate", done / total, f"{done} of {total} z-stacks"),
         )
     say(f"defocus = {fit.scale:.3f} x answer {fit.offset_um:+.3f} um, residual {fit.residual_um:.3f} um")
@@ -227,7 +262,8 @@ def calibrate(
         f"{fit.n_frames} frames of {fit.n_stacks} stack{'s' if fit.n_stacks > 1 else ''}"
     )
     if not fit.knows_focus:
-        note("Scale only: nobody said what is in focus. Say it with --focus UM, or annotate the stacks.")
+        say_it = "Say it with --focus UM, or annotate the stacks." if stacks else "Only a stack can tell it."
+        note(f"Scale only: nobody said what is in focus. {say_it}")
     if fit.mae_after_um > fit.mae_before_um:
         note("The errors grew: what differs from stack to stack is no scale and no offset. Train instead.")
 

@@ -51,6 +51,23 @@ def positive(text: str) -> float:
 MICROSCOPES = "yeast-40x, pombe-60x, adherent-20x, euglena-10x-phase, euglena-10x-stained or bacteria-100x"
 """The presets in words; to ask the optics for them would load torch before any help is shown."""
 
+Config = Annotated[
+    Path | None, typer.Option("--config", metavar="MM.cfg", help="A Micro-Manager configuration.")
+]
+Simulated = Annotated[
+    str | None,
+    typer.Option(
+        "--simulate", metavar="PRESET", help="A virtual microscope, as for simulate, with drift and growth."
+    ),
+]
+LowestZ = Annotated[
+    float | None,
+    typer.Option("--lowest-z", metavar="UM", help="The drive never goes below this position."),
+]
+HighestZ = Annotated[
+    float | None,
+    typer.Option("--highest-z", metavar="UM", help="The drive never goes above this position."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, one object per line.")]
 Model = Annotated[
     Path, typer.Argument(metavar="MODEL", help="A model file, or bright-field, which ships with the package.")

@@ -161,4 +161,5 @@ class DescriptionSampler:
         steps, last = largest - smallest, self._looks.count - 1
         if last >= steps:
             return STRIDE_PX * (largest - look % (steps + 1))
-        return STRIDE_PX * round(largest * (smallest / largest) ** (look / max(last, 1)))
+        smaller: float = (smallest / largest) ** (look / max(last, 1))
+        return STRIDE_PX * round(largest * smaller)

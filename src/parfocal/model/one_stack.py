@@ -44,7 +44,7 @@ FEWEST_STACKS_FOR_INTERVALS = 5
 
 def fit_to_microscope(
     model: Path,
-    where: Path,
+    where: Path | ZStack,
     *,
     out: Path,
     focus_z_um: float | None = None,
@@ -57,9 +57,9 @@ def fit_to_microscope(
     Parameters
     ----------
     model : Path
-    where : Path
-        A dataset, of which the annotated stacks are used, those of its test part left aside; or one stack as
-        OME-TIFF.
+    where : Path or ZStack
+        A dataset, of which the annotated stacks are used, those of its test part left aside; or one stack,
+        as OME-TIFF or as it was just taken.
     out : Path
         The new model file.
     focus_z_um : float, optional
@@ -97,17 +97,17 @@ def fit_to_microscope(
     to where there are several.
     """
     estimator = FocusEstimator.load(model, rescale=rescale)
-    if where.is_dir():
+    if isinstance(where, Path) and where.is_dir():
         dataset = _dataset_to_fit(where, focus_z_um=focus_z_um)
         estimator = estimator.with_header(ready_for_dataset(estimator.header, dataset.settings))
         stacks = _stacks_of(dataset, progress=progress)
     else:
-        stack = read_stack(where)
-        _check_focus(focus_z_um, stack, where)
+        stack = read_stack(where) if isinstance(where, Path) else where
+        _check_focus(focus_z_um, stack)
         ready = (told or _as_it_is)(estimator.header, stack.pixel_size_um)
         estimator = estimator.with_header(ready)
         stacks = iter([(stack, focus_z_um)])
-    fit, header = fit_to_stacks(estimator, stacks, source=where.name)
+    fit, header = fit_to_stacks(estimator, stacks, source=where.name if isinstance(where, Path) else "live")
     save_model(out, header, load_model(model)[1])
     return fit
 
@@ -148,12 +148,12 @@ def fit_to_stacks(
     return fit, estimator.header.replace(**changes)
 
 
-def _check_focus(focus_z_um: float | None, stack: ZStack, where: Path) -> None:
+def _check_focus(focus_z_um: float | None, stack: ZStack) -> None:
     lowest_um, highest_um = float(stack.z_um[0]), float(stack.z_um[-1])
     if focus_z_um is not None and not lowest_um <= focus_z_um <= highest_um:
         raise InputError(
-            f"{where}: expected a position in focus from {lowest_um:g} to {highest_um:g} um, where its "
-            f"planes are; got {focus_z_um:g}."
+            f"Expected a position in focus from {lowest_um:g} to {highest_um:g} um, where the stack's planes "
+            f"are; got {focus_z_um:g}."
         )
 
 

@@ -1,0 +1,67 @@
+"""A few planes of whatever a live microscope shows, by small moves within limits."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+
+import numpy as np
+
+from parfocal.control import LimitSettings, Supervisor
+from parfocal.errors import InputError
+from parfocal.hold import Rig
+from parfocal.zstack import ZStack
+
+PLANES = 9
+
+
+def live_stack(rig: Rig, *, limits: LimitSettings, step_um: float) -> ZStack:
+    """`PLANES` planes about where the drive stands, taken from below to above; then it goes back.
+
+    Parameters
+    ----------
+    rig : Rig
+    limits : LimitSettings
+        Where the drive may go; near an end of it the planes lie to one side.
+    step_um : float
+        From plane to plane.
+
+    Returns
+    -------
+    ZStack
+        At the positions that the drive read.
+
+    Raises
+    ------
+    InputError
+        If so many planes have no room within the limits.
+    LimitError, DeviceError
+        See `parfocal.control.Supervisor`. The drive is stopped before an error is raised.
+    """
+    reach_um = (PLANES - 1) * step_um
+    room_um = limits.highest_z_um - limits.lowest_z_um
+    if reach_um > room_um:
+        raise InputError(
+            f"Expected room for {PLANES} planes {step_um:.3g} um apart within the limits, {reach_um:.3g} um; "
+            f"got {room_um:.3g} um. Nothing was moved."
+        )
+    began_um = rig.drive.position_um()
+    supervisor = Supervisor(rig.drive, limits)
+    go_to = partial(_go_to, rig=rig, supervisor=supervisor, largest_um=limits.largest_step_um)
+    lowest_um = max(limits.lowest_z_um, min(began_um - reach_um / 2, limits.highest_z_um - reach_um))
+    frames, z_um = [], []
+    try:
+        for plane in range(PLANES):
+            go_to(lowest_um + plane * step_um)
+            frames.append(rig.camera.snap())
+            z_um.append(rig.drive.position_um())
+        go_to(began_um)
+    except BaseException:
+        supervisor.stop()
+        raise
+    return ZStack(np.stack(frames), np.array(z_um), rig.camera.pixel_size_um)
+
+
+def _go_to(z_um: float, rig: Rig, supervisor: Supervisor, *, largest_um: float) -> None:
+    for _ in range(math.ceil(abs(z_um - rig.drive.position_um()) / largest_um)):
+        supervisor.move_by(z_um - rig.drive.position_um())
