@@ -140,7 +140,8 @@ def test_frames_outside_the_models_range_are_counted_and_left_out(
 
 def test_accepted_frames_have_their_own_accuracy(metrics: dict[str, Any], dataset: Dataset) -> None:
     rate = len(in_range(dataset, "test", 3.0)) / len(in_range(dataset, "test"))
-    assert metrics["accepted"] == pytest.approx({"rate": rate, "mae_um": 0.2, "within_1um": 1.0})
+    expected = {"rate": rate, "mae_um": 0.2, "within_1um": 1.0, "wrong_sign_rate": 0.0}
+    assert metrics["accepted"] == pytest.approx(expected)
     assert metrics["accepted_rate"] == pytest.approx(rate)
     assert metrics["answered_rate"] == 1
 

@@ -22,11 +22,11 @@ YEAST = {
 }
 
 
-def collected(folder: Path, *, n_train: int, **changes: object) -> Dataset:
+def collected(folder: Path, *, n_train: int, side_um: float = 61.44, **changes: object) -> Dataset:
     """A dataset of small dark stacks."""
     dataset = Dataset.create(folder, DatasetSettings(**{**YEAST, **changes}))
     ids = [f"s{k:02d}" for k in range(n_train + 1)]
-    side_px = round(256 * 0.24 / dataset.settings.pixel_size_um)
+    side_px = round(side_um / dataset.settings.pixel_size_um)
     for stack in ids:
         frames = np.full((3, side_px, side_px), 100, np.uint16)
         dataset.write(stack, ZStack(frames, np.array([-1.0, 0.0, 1.0]), dataset.settings.pixel_size_um))
@@ -37,7 +37,7 @@ def collected(folder: Path, *, n_train: int, **changes: object) -> Dataset:
 
 def test_stacks_of_bright_field_start_from_it(tmp_path: Path) -> None:
     dataset = collected(tmp_path / "few", n_train=2)
-    assert starting_model(dataset) == find_model("bright-field")
+    assert starting_model(dataset) == find_model("bright-field-high-na")
     assert starting_model(collected(tmp_path / "fine", n_train=2, pixel_size_um=0.12)) is not None
 
 
@@ -53,6 +53,12 @@ def test_stacks_of_bright_field_start_from_it(tmp_path: Path) -> None:
 )
 def test_what_it_does_not_know_starts_from_fresh_weights(tmp_path: Path, changes: dict) -> None:
     assert starting_model(collected(tmp_path / "d", n_train=2, **changes)) is None
+
+
+def test_low_power_starts_from_the_model_of_all_apertures(tmp_path: Path) -> None:
+    objective = {"numerical_aperture": 0.3, "magnification": 10, "immersion_index": 1.0}
+    dataset = collected(tmp_path / "d", n_train=2, side_um=300.0, pixel_size_um=0.65, objective=objective)
+    assert starting_model(dataset) == find_model("bright-field")
 
 
 def test_light_that_is_not_known_counts_as_green(tmp_path: Path) -> None:
@@ -76,8 +82,12 @@ def test_it_knows_yeast_that_it_was_never_shown() -> None:
     assert np.abs(told).mean() < 0.6
 
 
-def test_it_says_what_it_is() -> None:
-    header, _ = load_model(Path("bright-field"))
+@pytest.mark.parametrize(
+    ("name", "apertures"), [("bright-field", (0.25, 1.4)), ("bright-field-high-na", (0.9, 1.4))]
+)
+def test_they_say_what_they_are(name: str, apertures: tuple[float, float]) -> None:
+    header, _ = load_model(Path(name))
     assert (header.recipe.name, header.modality) == ("universal", "bright-field")
-    assert find_model("bright-field").stat().st_size < 5e6
+    assert header.apertures == apertures
+    assert find_model(name).stat().st_size < 5e6
     assert find_model("mine.safetensors") == Path("mine.safetensors")

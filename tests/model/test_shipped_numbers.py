@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from parfocal.estimate import FocusEstimate
 from parfocal.model import FocusEstimator
 from parfocal.model.serving import ready_for
 from parfocal.optics import (
@@ -20,14 +21,20 @@ from parfocal.optics import (
 )
 
 SEED = 91
-RECORDED: dict[str, list[float | None]] = {}
-"""Defocus told in um, plane by plane; None where it cannot tell."""
+RECORDED: dict[str, list[float]] = {
+    "high": [-15.96, -11.74, -4.69, 1.3, 6.21, 12.61, 15.56],
+    "high, other": [-14.48, -9.33, -4.05, 0.72, 5.36, 11.4, 14.61],
+    "low": [-398.18, -326.26, -120.86, 28.04, 197.45, 344.08, 384.8],
+}
+"""Defocus told in um, plane by plane."""
 SAME = 0.1
 """Depths of field by which answers may differ from machine to machine."""
 MICROSCOPES = {
     "high": draw_microscope(np.random.default_rng([SEED, 0])),
     "high, other": draw_microscope(np.random.default_rng([SEED, 1])),
     "low": draw_low_aperture(np.random.default_rng([SEED, 2])),
+}
+FOREIGN = {
     "phase contrast": draw_foreign(np.random.default_rng([SEED, 3]), number=0),
     "empty": draw_foreign(np.random.default_rng([SEED, 4]), number=2),
 }
@@ -39,7 +46,7 @@ def simulated(microscope: VirtualMicroscope) -> SimulatedStack:
     return simulate_stack(microscope.replace(scan=scan), seed=SEED, index=0)
 
 
-def told(microscope: VirtualMicroscope) -> tuple[list[float | None], SimulatedStack]:
+def told(microscope: VirtualMicroscope) -> tuple[list[FocusEstimate], SimulatedStack]:
     """What the shipped model says of each plane."""
     made, lens = simulated(microscope), microscope.objective
     estimator = FocusEstimator.load("bright-field")
@@ -55,7 +62,7 @@ def told(microscope: VirtualMicroscope) -> tuple[list[float | None], SimulatedSt
     estimates = [
         estimator.estimate(frame, pixel_size_um=made.stack.pixel_size_um) for frame in made.stack.frames_zyx
     ]
-    return [one.defocus_um if one.accepted else None for one in estimates], made
+    return estimates, made
 
 
 def depth_um(microscope: VirtualMicroscope) -> float:
@@ -66,15 +73,19 @@ def depth_um(microscope: VirtualMicroscope) -> float:
 
 @pytest.mark.parametrize("name", MICROSCOPES)
 def test_the_shipped_weights_say_what_they_said(name: str) -> None:
-    answers, _ = told(MICROSCOPES[name])
-    recorded = RECORDED[name]
-    assert [one is None for one in answers] == [one is None for one in recorded]
-    known = [(a, b) for a, b in zip(answers, recorded, strict=True) if a is not None]
-    assert np.allclose(*np.array(known).reshape(-1, 2).T, atol=SAME * depth_um(MICROSCOPES[name]), rtol=0)
+    estimates, _ = told(MICROSCOPES[name])
+    answers_um = [one.defocus_um for one in estimates]
+    np.testing.assert_allclose(answers_um, RECORDED[name], rtol=0, atol=SAME * depth_um(MICROSCOPES[name]))
+    assert np.mean([one.accepted for one in estimates]) > 0.5
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_what_must_not_be_answered_is_not(name: str) -> None:
+    assert not any(one.accepted for one in told(FOREIGN[name])[0])
 
 
 if __name__ == "__main__":
     for kind, drawn in MICROSCOPES.items():
         said, truth = told(drawn)
-        print(f'    "{kind}": {[None if one is None else round(one, 2) for one in said]},')
+        print(f'    "{kind}": {[round(one.defocus_um, 2) for one in said]},')
         print("    #", np.round(truth.stack.z_um - truth.focus_z_um, 2).tolist(), round(depth_um(drawn), 2))

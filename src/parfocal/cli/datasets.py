@@ -11,7 +11,6 @@ import typer
 
 from parfocal.cli.options import MICROSCOPES, Aperture, Immersion, NewDataset, Quality, positive
 from parfocal.cli.terminal import progress, say
-from parfocal.data.split import PARTS
 from parfocal.errors import InputError
 
 if TYPE_CHECKING:
@@ -45,6 +44,7 @@ def simulate(
 ) -> None:
     """Z-stacks from the virtual microscope, annotated and split."""
     from parfocal.collect import simulate_dataset, simulate_variety
+    from parfocal.data.split import PARTS
     from parfocal.optics import preset as find_preset
 
     simulate: Callable[..., Dataset]

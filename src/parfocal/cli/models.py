@@ -55,7 +55,7 @@ def train(
         str | None,
         typer.Option(
             metavar="MODEL",
-            help="Weights to start from, or none. By default bright-field, where it knows such microscopes.",
+            help="Weights to start from, or none. By default a shipped model that knows such microscopes.",
         ),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,

@@ -17,7 +17,7 @@ from parfocal.model.model_file import ModelHeader, load_model
 from parfocal.model.networks import FocusNetwork
 from parfocal.model.recipe import Inheritance, Recipe
 from parfocal.model.serving import ready_for_dataset
-from parfocal.model.shipped import BRIGHT_FIELD, find_model, shipped_models
+from parfocal.model.shipped import find_model, shipped_models
 from parfocal.model.similar_optics import stretch_between
 
 LEAST_SIDE_PX = 96
@@ -30,18 +30,21 @@ def starting_model(dataset: Dataset) -> Path | None:
     Notes
     -----
     For stacks of bright field, of an objective that is known and of an aperture that the model knows, with
-    pixels fine enough. Light that is not known counts as green.
+    pixels fine enough. Light that is not known counts as green. Of several, that of the fewest apertures:
+    what knows less knows it better.
     """
-    settings = dataset.settings
-    if BRIGHT_FIELD not in shipped_models() or settings.modality != BRIGHT_FIELD:
+    headers = {name: load_model(find_model(name))[0] for name in shipped_models()}
+    known = {
+        name: pixel_um
+        for name, header in headers.items()
+        if (pixel_um := _similar_pixel_um(header, dataset.settings)) is not None
+    }
+    if not known:
         return None
-    path = find_model(BRIGHT_FIELD)
-    pixel_um = _similar_pixel_um(load_model(path)[0], settings)
-    if pixel_um is None:
-        return None
+    name = min(known, key=lambda name: np.ptp(headers[name].apertures or (0.0, np.inf)))
     stacks = map(dataset.read, dataset.ids_in("train"))
     least_um = min(min(stack.frame_shape_yx) * stack.pixel_size_um for stack in stacks)
-    return path if least_um / pixel_um >= LEAST_SIDE_PX else None
+    return find_model(name) if least_um / known[name] >= LEAST_SIDE_PX else None
 
 
 def inheritance_of(start: Path | None, settings: DatasetSettings) -> Inheritance | None:

@@ -7,7 +7,6 @@ from pathlib import Path
 import parfocal
 
 FOLDER = Path(parfocal.__file__).parent / "shipped"
-BRIGHT_FIELD = "bright-field"
 
 
 def find_model(name_or_path: str | Path) -> Path:
