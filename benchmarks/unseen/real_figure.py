@@ -62,7 +62,7 @@ def _fission_yeast(axes: Axes, told: dict[str, Any]) -> None:
     axes.set(
         xlabel="position of the plane (um)", ylabel="defocus told (um)", title="Fission yeast, 90 % intervals"
     )
-    axes.legend(loc="upper left")
+    axes.legend(loc="lower right")
 
 
 def _traps(axes: Axes, told: dict[str, Any]) -> None:
