@@ -88,6 +88,13 @@ def test_stacks_are_split_by_seed_by_name_or_by_the_table(table, tmp_path: Path)
     assert by_table.ids_in("train") == ("s0",)
 
 
+def test_what_must_not_be_answered_needs_no_focus(table, tmp_path: Path) -> None:
+    rows = "path,stack,z_um,focus_z_um,part\n0.png,a,0,0,train\n1.png,b,0,0,test\n2.png,empty,0,,reject\n"
+    dataset = import_table(table(rows), tmp_path / "d", settings=SETTINGS)
+    assert dataset.ids_in("reject") == ("empty",)
+    assert {row.stack for row in dataset.annotations()} == {"a", "b"}
+
+
 @pytest.mark.parametrize(
     ("text", "kind", "expected"),
     [
