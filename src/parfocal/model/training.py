@@ -369,13 +369,14 @@ def _save(run: TrainingRun, job: TrainingJob) -> None:
 
 def _write_model(run: TrainingRun, job: TrainingJob, *, out: Path, kept: float) -> ModelHeader:
     # Not `run.placed`: measured in the precision in which the estimator will use it.
+    is_of_many = job.dataset.settings.apertures is not None
     calibration = calibrate(
         run.network,
         job.training,
         job.validation,
         job.recipe,
         rejects=job.rejects,
-        knows_other_days=kept > 0 and run.start_is_shipped,
+        knows_other_days=is_of_many or (kept > 0 and run.start_is_shipped),
     )
     header = _header(run, job, calibration, kept=kept)
     weights = {f"network.{k}": v.detach().cpu().numpy() for k, v in run.network.state_dict().items()}
