@@ -59,6 +59,8 @@ def test_a_few_live_moves_make_it_ones_own(tmp_path: Path, parfocal: Parfocal) -
     scale = float(finished.out.split("defocus = ")[1].split(" x")[0])
     assert 0.8 < scale < 1.25
     assert "Only a stack can tell it." in finished.err + finished.out
+    focused = parfocal("calibrate", "bright-field", "--simulate", "yeast-40x", "--focus", 3, "--out", mine)
+    assert focused.code == 2 and "Leave it out" in focused.complaint
     neither = parfocal("calibrate", "bright-field", "--out", mine)
     assert neither.code == 2 and "either stacks, or a live microscope" in neither.complaint
 

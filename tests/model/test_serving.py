@@ -155,6 +155,19 @@ def test_a_dataset_makes_it_ready_by_what_it_tells() -> None:
     assert ready == ready_for(MANY, pixel_size_um=0.325, numerical_aperture=0.5, wavelength_um=0.6)
 
 
+def test_answers_at_an_end_of_the_range_of_a_model_of_many_are_not_accepted() -> None:
+    """Where frames from beyond it gather, on whichever side."""
+    ready = ready_for(MANY, pixel_size_um=0.1, **OIL)
+    frames = [frame_at(z_um, seed=3) for z_um in (-4.0, 0.0, 4.0)]
+    narrow = ready.replace(z_range_um=(-0.1, 0.1))
+    for header, expected in ((ready.replace(z_range_um=(-50.0, 50.0)), True), (narrow, False)):
+        estimator = FocusEstimator(MANY, ARRAYS, fingerprint="0").with_header(header)
+        told = [estimator.estimate(f, pixel_size_um=ready.working_pixel_size_um) for f in frames]
+        assert [one.accepted for one in told] == [expected] * 3
+    mine = FocusEstimator(HEADER.replace(z_range_um=(-0.1, 0.1)), ARRAYS, fingerprint="0")
+    assert mine.estimate(frames[0], pixel_size_um=PIXEL_UM).accepted
+
+
 def test_pixels_a_little_too_coarse_are_taken_as_they_are() -> None:
     ours = Optics(pixel_size_um=1.1, numerical_aperture=0.5, immersion_index=1)
     theirs = Optics(pixel_size_um=1.0, numerical_aperture=0.5, immersion_index=1)

@@ -74,7 +74,8 @@ def import_(
         Path,
         typer.Argument(
             metavar="TABLE.csv",
-            help="Columns path, stack, z_um; and perhaps plane, focus_z_um, experiment, part.",
+            help="Columns path, stack, z_um; and perhaps plane, focus_z_um, experiment, part (train, "
+            "validation, test, or reject for what must not be answered).",
         ),
     ],
     dataset: NewDataset,

@@ -206,15 +206,20 @@ def calibrate(
     """Fits a model to one microscope: scale and offset of its answers, from one stack or a few.
 
     Of a dataset, the annotated stacks are used, those of its test part left aside; it tells its objective
-    itself. With --config, it needs no stack: nine small moves about where the drive stands give the scale,
-    and the drive goes back.
+    itself. With --config or --simulate it needs no stack: nine small moves about where the drive stands give
+    the scale, and the drive goes back; if one fails, it stops where it is.
     """
     from parfocal.model import load_model
     from parfocal.model.one_stack import fit_to_microscope
     from parfocal.model.serving import index_of, ready_for
 
     if (stacks is None) == (config is None and simulate is None):
-        raise InputError("Expected either stacks, or a live microscope by --config or --simulate.")
+        got = "both" if stacks else "neither"
+        raise InputError(
+            f"Expected either stacks, or a live microscope by --config or --simulate; got {got}."
+        )
+    if stacks is None and focus is not None:
+        raise InputError("Expected --focus with one stack only: live moves give the scale. Leave it out.")
     if stacks and (lowest_z, highest_z, pixel_size) != (None, None, None):
         raise InputError(
             "Expected --lowest-z, --highest-z and --pixel-size with --config only. Leave them out."
@@ -255,10 +260,12 @@ def calibrate(
             told=told,
             progress=lambda done, total: tell("calibrate", done / total, f"{done} of {total} z-stacks"),
         )
-    say(f"defocus = {fit.scale:.3f} x answer {fit.offset_um:+.3f} um, residual {fit.residual_um:.3f} um")
+    offset = f" {fit.offset_um:+.3f} um" if fit.knows_focus else ""
+    say(f"defocus = {fit.scale:.3f} x answer{offset}, residual {fit.residual_um:.3f} um")
+    what = "error" if fit.knows_focus else "distance from the line"
     how = "each stack by the others' line" if fit.is_held_out else "on the same stack"
     say(
-        f"{out}: mean error {fit.mae_before_um:.3f} um before, {fit.mae_after_um:.3f} um after, {how}; "
+        f"{out}: mean {what} {fit.mae_before_um:.3f} um before, {fit.mae_after_um:.3f} um after, {how}; "
         f"{fit.n_frames} frames of {fit.n_stacks} stack{'s' if fit.n_stacks > 1 else ''}"
     )
     if not fit.knows_focus:

@@ -245,7 +245,7 @@ class Dataset:
             If there is no such part, or it is empty.
         """
         if part not in PARTS:
-            raise DatasetError(f"Expected part {', '.join(PARTS)}; got '{part}'.")
+            raise DatasetError(f"Expected part {', '.join(PARTS[:-1])} or {PARTS[-1]}; got '{part}'.")
         ids = tuple(row.stack for row in self.split() if row.part == part)
         if not ids:
             raise DatasetError(

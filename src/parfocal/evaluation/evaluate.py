@@ -87,6 +87,8 @@ def evaluate(
     OutputError
         If `out` cannot be written.
     """
+    if part == "reject":
+        raise DatasetError("Expected part train, validation or test: what must not be answered has no error.")
     ids, training_ids = dataset.ids_in(part), _baseline_ids(dataset)
     _make_folder(out)  # first: a folder that cannot be made should not cost an evaluation
     count = _counter(progress, total=len(ids) + len(training_ids))

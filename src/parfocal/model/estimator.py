@@ -287,10 +287,18 @@ class FocusEstimator:
             bin_centres_um=centres,
             in_distribution=familiar,
             accepted=familiar >= ACCEPT_ABOVE
+            and not self._may_lie_beyond(defocus)
             and not self._intervals.is_too_broad(defocus_um=own_defocus, spread_um=own_spread),
             layers_um=self._layers_um(outputs),
             latency_ms=latency_ms,
         )
+
+    def _may_lie_beyond(self, defocus_um: float) -> bool:
+        """Whether an answer of a model of many is at an end of its range, where those from beyond gather."""
+        low_um, high_um = self.header.answer_range_um
+        margin_um = self.header.answer_bins.width_um
+        is_inside = low_um + margin_um <= defocus_um <= high_um - margin_um
+        return self.header.apertures is not None and not is_inside
 
     def _layers_um(self, outputs: dict[str, NDArray[np.float32]]) -> tuple[float, ...]:
         """By single cells, where the network knows them and they lie in two layers; else by its windows."""

@@ -58,8 +58,8 @@ def fit_to_microscope(
     ----------
     model : Path
     where : Path or ZStack
-        A dataset, of which the annotated stacks are used, those of its test part left aside; or one stack,
-        as OME-TIFF or as it was just taken.
+        A dataset, of which the annotated stacks are used, those of its test and reject parts left aside; or
+        one stack, as OME-TIFF or as it was just taken.
     out : Path
         The new model file.
     focus_z_um : float, optional
@@ -181,8 +181,8 @@ def _stacks_of(dataset: Dataset, *, progress: Callable[[int, int], None] | None)
 def _ids_to_fit(dataset: Dataset) -> list[str]:
     """Annotated stacks, at most so many, evenly from all; none of the test part, which must stay unseen."""
     has_split = (dataset.folder / "split.csv").exists()
-    test = {row.stack for row in dataset.split() if row.part == "test"} if has_split else set()
-    annotated = sorted({row.stack for row in dataset.annotations()} - test)
+    aside = {row.stack for row in dataset.split() if row.part in ("test", "reject")} if has_split else set()
+    annotated = sorted({row.stack for row in dataset.annotations()} - aside)
     if not annotated:
         raise DatasetError(
             f"{dataset.folder}: Expected annotated stacks outside the test part, found none. Add them to "
