@@ -25,8 +25,7 @@ def texture(side_px: int = 128, *, seed: int = 0, grain_px: float = 2.0) -> Tens
 
 def frame_numbers(frame: Tensor, look: Look | None = None, bands: Bands = BANDS) -> Tensor:
     """Numbers of a whole frame, shape (channels,)."""
-    moments = moments_of(frame, bands, look=look or Look())
-    return numbers_of(moments.mean((-2, -1))[None, :, None, None], bands)[0, :, 0, 0]
+    return numbers_of(moments_of(frame, bands, look=look or Look()).mean(0), bands)
 
 
 @settings(max_examples=20, deadline=None)
@@ -41,8 +40,8 @@ def test_any_frame_gives_as_many_channels_as_the_bands_say(
 ) -> None:
     bands = Bands(octaves, per_octave)
     moments = moments_of(texture()[:y_px, :x_px], bands)
-    assert moments.shape == (bands.n_channels, y_px // TILE_PX, x_px // TILE_PX)
-    assert torch.isfinite(numbers_of(moments[None], bands)).all()
+    assert moments.shape == ((y_px // TILE_PX) * (x_px // TILE_PX), bands.n_channels)
+    assert torch.isfinite(numbers_of(moments, bands)).all()
 
 
 def test_brightness_and_gain_change_nothing() -> None:
@@ -81,7 +80,7 @@ def test_tiles_far_from_a_grain_know_nothing_of_it() -> None:
     frame = texture(grain_px=1.0) * 0 + 1000
     frame = frame + torch.from_numpy(np.random.default_rng(0).normal(0, 1, frame.shape)).float()
     frame[40:44, 40:44] += 300
-    square = moments_of(frame, BANDS)[0]  # of the finest band
+    square = moments_of(frame, BANDS)[:, 0].view(8, 8)  # of the finest band
     assert int(square.argmax()) == 2 * square.shape[1] + 2
     assert square[2, 2] > 100 * square[6, 6]
 

@@ -10,6 +10,7 @@ lie or how they are turned.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -118,10 +119,11 @@ def moments_of(frame_yx: Tensor, bands: Bands, *, look: Look = AS_IT_IS) -> Tens
 
     Returns
     -------
-    Tensor, shape (bands.n_channels, Y // 16, X // 16)
-        Means over each tile, in the frame's own contrast of each band: of squares, of amplitudes, of cubes
-        and fourth powers; of the product of one band with the amplitude of another; of the product of two
-        amplitudes. Then the logarithm of each band's contrast in the frame, the same for all tiles.
+    Tensor, shape (tiles, bands.n_channels)
+        Of Y // 16 times X // 16 tiles, row by row. Means over each, in the frame's own contrast of each band:
+        of squares, of amplitudes, of cubes and fourth powers; of the product of one band with the amplitude
+        of another; of the product of two amplitudes. Then the logarithm of each band's contrast in the frame,
+        the same for all tiles.
 
     Notes
     -----
@@ -131,22 +133,31 @@ def moments_of(frame_yx: Tensor, bands: Bands, *, look: Look = AS_IT_IS) -> Tens
     discs' transfer functions, damped where the real one is near zero, turns one image into the other. On
     simulated yeast it leaves two thirds of the difference that 5 % of aperture make, 6 to 14 um out of focus.
     """
+    return moments_of_images(band_images(frame_yx, bands, look=look), bands)
+
+
+def band_images(frame_yx: Tensor, bands: Bands, *, look: Look = AS_IT_IS) -> list[Tensor]:
+    """A frame (Y, X) in its bands: for each octave images (per_octave, y, x) on its own grid."""
     y_px, x_px = (side - side % TILE_PX for side in frame_yx.shape)
     spectrum, grid = _spectrum(frame_yx[:y_px, :x_px], look)
-    groups: list[list[Tensor]] = [[], [], [], [], [], []]
-    contrasts = []
+    return [
+        _band_images(spectrum, grid, octave, bands, magnification=look.magnification)
+        for octave in range(bands.octaves)
+    ]
+
+
+def moments_of_images(octaves: Sequence[Tensor], bands: Bands) -> Tensor:
+    """What `moments_of` gives, from what `band_images` gave."""
+    columns, contrasts = [], []
     envelopes: Tensor | None = None
-    for octave in range(bands.octaves):
-        images = _band_images(spectrum, grid, octave, bands, magnification=look.magnification)
+    for octave, images in enumerate(octaves):
         contrast = images.square().mean((1, 2)).clamp_min(_FLOOR**2).sqrt()
         contrasts.append(contrast.log())
         signed = _in_tiles(images / contrast[:, None, None], TILE_PX >> octave)
-        moments, envelopes = _moments_of_octave(signed, envelopes)
-        for group, part in zip(groups, moments, strict=True):
-            group.append(part)
-    tiles = torch.cat([part for group in groups for part in group], dim=1)
-    moments_yx = tiles.T.reshape(-1, y_px // TILE_PX, x_px // TILE_PX)
-    return torch.cat([moments_yx, torch.cat(contrasts)[:, None, None].expand(-1, *moments_yx.shape[1:])])
+        moments, envelopes = _moments_of_octave(signed, envelopes, tile_px=TILE_PX >> octave)
+        columns.append(moments)
+    tiles = torch.cat(columns, dim=1)[:, _order(bands, columns[0].device)]
+    return torch.cat([tiles, torch.cat(contrasts)[None].expand(tiles.shape[0], -1)], dim=1)
 
 
 def numbers_of(moments: Tensor, bands: Bands) -> Tensor:
@@ -154,19 +165,19 @@ def numbers_of(moments: Tensor, bands: Bands) -> Tensor:
 
     Parameters
     ----------
-    moments : Tensor, shape (N, bands.n_channels, y, x)
+    moments : Tensor, shape (..., bands.n_channels)
         Means over windows.
     bands : Bands
 
     Returns
     -------
-    Tensor, shape (N, bands.n_channels, y, x)
+    Tensor, shape (..., bands.n_channels)
         Relative contrast, skewness, kurtosis and mean amplitude of each band, correlations of pairs of bands,
         and the frame's contrasts as they are.
     """
     n = bands.count
     sizes = [n, n, n, n, len(bands.pairs), len(bands.unequal_pairs), n]
-    square, amplitude, cube, fourth, signed, joint, contrast = torch.split(moments, sizes, dim=1)
+    square, amplitude, cube, fourth, signed, joint, contrast = torch.split(moments, sizes, dim=-1)
     square = square.clamp_min(_FLOOR)
     sd = square.sqrt()
     amplitude_sd = (square - amplitude.square()).clamp_min(_FLOOR).sqrt()
@@ -178,14 +189,14 @@ def numbers_of(moments: Tensor, bands: Bands) -> Tensor:
             torch.asinh(cube / (square * sd)),
             (fourth / square.square()).clamp_min(1e-3).log(),
             (amplitude / sd).clamp_min(1e-3).log(),
-            (signed / (sd[:, coarse] * amplitude_sd[:, fine])).clamp(-3, 3),
+            (signed / (sd[..., coarse] * amplitude_sd[..., fine])).clamp(-3, 3),
             (
-                (joint - amplitude[:, one] * amplitude[:, other])
-                / (amplitude_sd[:, one] * amplitude_sd[:, other])
+                (joint - amplitude[..., one] * amplitude[..., other])
+                / (amplitude_sd[..., one] * amplitude_sd[..., other])
             ).clamp(-3, 3),
             contrast,
         ],
-        dim=1,
+        dim=-1,
     )
 
 
@@ -209,51 +220,61 @@ def looked_at(frame_yx: Tensor, look: Look) -> Tensor:
 
 def frame_numbers(moments: Tensor, bands: Bands) -> Tensor:
     """The numbers of a frame as a whole, shape (bands.n_channels,), from what `moments_of` gave."""
-    return numbers_of(moments.mean((-2, -1))[None, :, None, None], bands)[0, :, 0, 0]
+    return numbers_of(moments.mean(0), bands)
 
 
-def _moments_of_octave(signed: Tensor, finer: Tensor | None) -> tuple[tuple[Tensor, ...], Tensor]:
-    """Moments of the bands of one octave, groups of shape (tiles, n), and the amplitudes of all bands so far.
+def _moments_of_octave(signed: Tensor, finer: Tensor | None, *, tile_px: int) -> tuple[Tensor, Tensor]:
+    """Moments of the bands of one octave, shape (tiles, columns), and the amplitudes of all bands so far.
 
-    Tiles are (tiles, k, y, x); `finer` are the amplitudes (tiles, n, 2 y, 2 x) of finer bands. All products
-    of two images are summed at once, tile by tile, as a matrix product: four times as fast as one by one.
+    Images of tiles are (tiles, k, pixels); `finer` are the amplitudes (tiles, n, 4 pixels) of finer bands.
+    All products of two images are summed at once, tile by tile, as a matrix product: many times as fast as
+    one by one. Columns are the products of amplitudes, of signed bands with amplitudes, the amplitudes, cubes
+    and fourth powers; `_order` tells them apart.
     """
-    tiles, k = signed.shape[:2]
     amplitude, square = signed.abs(), signed.square()
-    envelopes = amplitude if finer is None else torch.cat([_half_as_fine(finer), amplitude], dim=1)
-    n = envelopes.shape[1]
-    ones = torch.ones_like(signed[:, :1])
-    images = torch.cat([envelopes, signed, square, ones], dim=1).flatten(2)
-    means = images[:, n - k : -1] @ images.mT / images.shape[2]
-    of_amplitudes, of_signed, of_squares = means[:, :k], means[:, k : 2 * k], means[:, 2 * k :]
-    moments = (
-        of_squares[:, :, -1],
-        of_amplitudes[:, :, -1],
-        of_squares[:, :, n : n + k].diagonal(dim1=1, dim2=2),
-        of_squares[:, :, n + k : -1].diagonal(dim1=1, dim2=2),
-        of_signed[:, :, :n].reshape(tiles, -1),
-        torch.cat([of_amplitudes[:, i, : n - k + i] for i in range(k)], dim=1),
-    )
-    return moments, envelopes
-
-
-def _in_tiles(images: Tensor, tile_px: int) -> Tensor:
-    """Images (k, y, x) cut into (tiles, k, tile_px, tile_px)."""
-    k, y_px, x_px = images.shape
-    cut = images.reshape(k, y_px // tile_px, tile_px, x_px // tile_px, tile_px)
-    return cut.permute(1, 3, 0, 2, 4).reshape(-1, k, tile_px, tile_px)
-
-
-def _half_as_fine(tiles: Tensor) -> Tensor:
-    """Means of two by two pixels; rows first, then columns by a matrix product: faster than pooling."""
-    of_rows = tiles[:, :, 0::2] + tiles[:, :, 1::2]
-    return of_rows @ _pairs_of_columns(tiles.shape[3], tiles.device)
+    if finer is None:
+        envelopes = amplitude
+    else:
+        envelopes = torch.cat([finer @ _fourths(2 * tile_px, finer.device), amplitude], dim=1)
+    both = torch.cat([amplitude, signed], dim=1)
+    products = both @ envelopes.transpose(1, 2) / tile_px**2
+    powers = [amplitude.mean(2), (square * signed).mean(2), square.square().mean(2)]
+    return torch.cat([products.flatten(1), *powers], dim=1), envelopes
 
 
 @lru_cache(maxsize=32)
-def _pairs_of_columns(x_px: int, device: torch.device) -> Tensor:
-    pair = torch.arange(x_px, device=device) // 2
-    return (pair[:, None] == torch.arange(x_px // 2, device=device)).float() / 4
+def _order(bands: Bands, device: torch.device) -> Tensor:
+    """Where each moment lies in the columns of all octaves."""
+    k = bands.per_octave
+    kinds: list[list[int]] = [[] for _ in range(6)]
+    start = 0
+    for octave in range(bands.octaves):
+        n = (octave + 1) * k
+        after = start + 2 * k * n
+        for i in range(k):
+            of_amplitude, of_signed, itself = start + i * n, start + (k + i) * n, n - k + i
+            kinds[0].append(of_amplitude + itself)
+            for power in range(3):
+                kinds[1 + power].append(after + power * k + i)
+            kinds[4] += range(of_signed, of_signed + n)
+            kinds[5] += range(of_amplitude, of_amplitude + itself)
+        start = after + 3 * k
+    return torch.tensor([column for kind in kinds for column in kind], device=device)
+
+
+def _in_tiles(images: Tensor, tile_px: int) -> Tensor:
+    """Images (k, y, x) cut into (tiles, k, tile_px**2)."""
+    k, y_px, x_px = images.shape
+    cut = images.reshape(k, y_px // tile_px, tile_px, x_px // tile_px, tile_px)
+    return cut.permute(1, 3, 0, 2, 4).reshape(-1, k, tile_px**2)
+
+
+@lru_cache(maxsize=32)
+def _fourths(tile_px: int, device: torch.device) -> Tensor:
+    """Averages the pixels of a tile two by two: a matrix product is faster than pooling."""
+    pair = torch.arange(tile_px, device=device) // 2
+    halves = (pair[:, None] == torch.arange(tile_px // 2, device=device)).float() / 2
+    return torch.kron(halves, halves)
 
 
 def _spectrum(frame_yx: Tensor, look: Look) -> tuple[Tensor, tuple[int, int]]:

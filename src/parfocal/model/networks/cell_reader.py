@@ -123,7 +123,7 @@ class CellReader(nn.Module):
         -------
         callable
             Takes the numbers that describe the frame as a whole, shape (n_numbers,). Gives what lies in each
-            tile, shape (width + 3, Y // 16, X // 16), see `tell`.
+            of Y // 16 times X // 16 tiles, row by row, shape (tiles, width + 3), see `tell`.
         """
         seen = self.seen(contrast_of(frame_yx[None], margin_px=MARGIN_PX), step=2)
         return lambda numbers: inside_frame(self.tell(seen, numbers[None])[0], frame_yx)
@@ -143,7 +143,7 @@ class CellReader(nn.Module):
 
         Returns
         -------
-        Tensor, shape (N, width + 3, y, x)
+        Tensor, shape (N, y, x, width + 3)
             Features times presence, presence, certainty, and certainty times the defocus of the bins.
         """
         features = self._features(seen, numbers)
@@ -153,7 +153,7 @@ class CellReader(nn.Module):
         mean = shares @ bins
         certainty = there / (shares @ bins.square() - mean.square()).clamp_min(_LEAST_VARIANCE)
         of_places = torch.stack([there, certainty, certainty * mean], dim=-1)
-        return torch.cat([features.float() * there[..., None], of_places], dim=-1).permute(0, 3, 1, 2)
+        return torch.cat([features.float() * there[..., None], of_places], dim=-1)
 
     def _features(self, seen: Tensor, numbers: Tensor) -> Tensor:
         """Of each place, shape (N, y, x, width)."""
@@ -168,8 +168,8 @@ class CellReader(nn.Module):
 
 
 def inside_frame(tiles: Tensor, frame_yx: Tensor) -> Tensor:
-    """Of tiles (n, y, x) those that lie in a frame (Y, X) as a whole."""
-    return tiles[:, : frame_yx.shape[0] // TILE_PX, : frame_yx.shape[1] // TILE_PX]
+    """Of tiles (y, x, n) those that lie in a frame (Y, X) as a whole, row by row: (tiles, n)."""
+    return tiles[: frame_yx.shape[0] // TILE_PX, : frame_yx.shape[1] // TILE_PX].flatten(0, 1)
 
 
 def cells_told(tiles: Tensor) -> Tensor:
@@ -177,15 +177,15 @@ def cells_told(tiles: Tensor) -> Tensor:
 
     Parameters
     ----------
-    tiles : Tensor, shape (N, width + 3, y, x)
-        Means over windows of what `CellReader.tiles` gave.
+    tiles : Tensor, shape (..., width + 3)
+        Means over windows of what `CellReader.tell` gave.
 
     Returns
     -------
-    Tensor, shape (N, width + 3, y, x)
+    Tensor, shape (..., width + 3)
         Mean features of what is there; how much is there; defocus of its cells, in bins; how certain.
     """
-    features, presence, certainty, moment = torch.split(tiles, [tiles.shape[1] - 3, 1, 1, 1], dim=1)
+    features, presence, certainty, moment = torch.split(tiles, [tiles.shape[-1] - 3, 1, 1, 1], dim=-1)
     return torch.cat(
         [
             features / (presence + _LEAST_SD),
@@ -193,7 +193,7 @@ def cells_told(tiles: Tensor) -> Tensor:
             moment / (certainty + _TINY),
             (certainty + _LEAST_SD).log(),
         ],
-        dim=1,
+        dim=-1,
     )
 
 
@@ -202,14 +202,14 @@ def defocus_told(tiles: Tensor) -> tuple[Tensor, Tensor]:
 
     Parameters
     ----------
-    tiles : Tensor, shape (N, width + 3, y, x)
+    tiles : Tensor, shape (..., width + 3)
         See `CellReader.tell`.
 
     Returns
     -------
-    Tensor, Tensor, each of shape (N, y, x)
+    Tensor, Tensor, each of shape (...)
     """
-    presence, certainty, moment = tiles[:, -3:].unbind(1)
+    presence, certainty, moment = tiles[..., -3], tiles[..., -2], tiles[..., -1]
     return presence, moment / (certainty + _TINY)
 
 

@@ -52,9 +52,10 @@ def describe(
         Numbers of the frame, then of its windows, one about every 32 pixels: `bands.n_channels` of the bands,
         then those of the reader.
     """
-    tiles = _tiles(frame_yx.float(), bands, look=look, reader=reader)[None]
-    of_frame, of_windows = _numbers(tiles, bands, window_px=window_px)
-    return torch.cat([of_frame[:, None], of_windows.flatten(1, 2)], dim=1)[0]
+    tiles = _tiles(frame_yx.float(), bands, look=look, reader=reader)
+    return _numbers(
+        tiles[None], bands, tile_grid(frame_yx), window_px=window_px, reads_cells=reader is not None
+    )[0]
 
 
 class FocusNetwork(nn.Module):
@@ -138,25 +139,49 @@ class FocusNetwork(nn.Module):
             and ``cell_presence`` (N, y, x), the defocus of what lies in each tile of 16 pixels, in um of the
             reader's bins, and how much is there.
         """
-        of_frame, of_windows, cells = self._described(frames)
-        frame, windows = self._scaled(of_frame, of_windows)
-        first = self.of_window(windows) + self.of_frame(frame)[:, None, None]
-        features = torch.relu(self.hidden(self.dropout(torch.relu(first))))
-        out = self.head(features).float()
-        weights = torch.softmax(out[..., -1].flatten(1), dim=1).view_as(out[..., -1])
-        tile_logits = out[..., :-1].permute(0, 3, 1, 2)
-        outputs = {
-            "logits": (tile_logits * weights[:, None]).sum(dim=(-2, -1)),
-            "tile_logits": tile_logits,
-            "tile_weights": weights[:, None],
-            "features": frame[:, : self.bands.n_channels].float(),
-        }
-        if self.reader and cells is not None:
-            presence, at_bin = defocus_told(cells)
+        if frames.dim() == 3:
+            return self._outputs(frames, grid_yx=(frames.shape[1] - 1, 1))
+        # Nothing to learn in front of the numbers, and bfloat16 would blur their logarithms.
+        with torch.no_grad(), torch.autocast(frames.device.type, enabled=False):
+            tiles = torch.stack([_tiles(frame, self.bands, reader=self.reader) for frame in frames[:, 0]])
+        return self.outputs_of_tiles(tiles, grid_yx=tile_grid(frames[0, 0]))
+
+    def outputs_of_tiles(self, tiles: Tensor, *, grid_yx: tuple[int, int]) -> dict[str, Tensor]:
+        """What `outputs` gives, from what is known of the tiles of frames.
+
+        Parameters
+        ----------
+        tiles : Tensor, shape (N, tiles, n)
+            Of each frame what `moments_of` gave, beside it what a `CellReader` told.
+        grid_yx : tuple of int
+            Rows and columns of tiles.
+        """
+        with torch.no_grad(), torch.autocast(tiles.device.type, enabled=False):
+            described = _numbers(
+                tiles, self.bands, grid_yx, window_px=self.window_px, reads_cells=self.reader is not None
+            )
+        outputs = self._outputs(described, grid_yx=_window_grid(grid_yx, self.window_px))
+        if self.reader:
+            presence, at_bin = (told.reshape(-1, *grid_yx) for told in defocus_told(tiles))
             centres_um = self.reader.centres_um
-            width_um = (centres_um[-1] - centres_um[0]) / (len(centres_um) - 1)
+            width_um = (centres_um[-1] - centres_um[0]) / (self.reader.n_bins - 1)
             outputs |= {"cell_presence": presence, "cell_um": centres_um.mean() + width_um * at_bin}
         return outputs
+
+    def _outputs(self, described: Tensor, *, grid_yx: tuple[int, int]) -> dict[str, Tensor]:
+        """From numbers of frames and of their windows, which lie in a grid."""
+        scaled = self._scaled(described)
+        frame, windows = scaled[:, :1], scaled[:, 1:]
+        first = self.of_window(windows) + self.of_frame(frame)
+        features = torch.relu(self.hidden(self.dropout(torch.relu(first))))
+        out = self.head(features).float()
+        logits, weights = out[..., :-1], torch.softmax(out[..., -1], dim=1)
+        return {
+            "logits": (logits * weights[..., None]).sum(dim=1),
+            "tile_logits": logits.transpose(1, 2).reshape(-1, logits.shape[2], *grid_yx),
+            "tile_weights": weights.reshape(-1, 1, *grid_yx),
+            "features": frame[:, 0, : self.bands.n_channels].float(),
+        }
 
     def places(self, frame_yx: Tensor) -> Places:
         """What its `CellReader`, which it must have, says of the places of a frame (Y, X)."""
@@ -171,29 +196,24 @@ class FocusNetwork(nn.Module):
         """Logits (N, bins) of frames, see `outputs`."""
         return self.outputs(frames)["logits"]
 
-    def _scaled(self, of_frame: Tensor, of_windows: Tensor) -> list[Tensor]:
-        return [
-            ((numbers - mean) / sd).clamp(-FARTHEST_SD, FARTHEST_SD)
-            for numbers, mean, sd in zip(
-                (of_frame, of_windows), self.numbers_mean, self.numbers_sd, strict=True
-            )
-        ]
+    def _scaled(self, described: Tensor) -> Tensor:
+        """Numbers (N, 1 + windows, n) in standard deviations."""
+        frame, windows = (
+            ((part - self.numbers_mean[row]) / self.numbers_sd[row]).clamp(-FARTHEST_SD, FARTHEST_SD)
+            for row, part in enumerate((described[:, :1], described[:, 1:]))
+        )
+        return torch.cat([frame, windows], dim=1)
 
-    def _described(self, frames: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Numbers of frames (N, n) and windows (N, y, x, n), and what a reader told of their tiles."""
-        if frames.dim() == 3:
-            return frames[:, 0], frames[:, 1:, None], None
-        # Nothing to learn in front of the numbers, and bfloat16 would blur their logarithms.
-        with torch.no_grad(), torch.autocast(frames.device.type, enabled=False):
-            tiles = torch.stack([_tiles(frame, self.bands, reader=self.reader) for frame in frames[:, 0]])
-            cells = tiles[:, self.bands.n_channels :] if self.reader else None
-            return *_numbers(tiles, self.bands, window_px=self.window_px), cells
+
+def tile_grid(frame_yx: Tensor) -> tuple[int, int]:
+    """Rows and columns of the tiles of a frame (Y, X)."""
+    return frame_yx.shape[0] // TILE_PX, frame_yx.shape[1] // TILE_PX
 
 
 def _tiles(
     frame_yx: Tensor, bands: Bands, *, look: Look = AS_IT_IS, reader: CellReader | None = None
 ) -> Tensor:
-    """What is known of each tile of a frame, to be averaged over windows, shape (channels, y, x)."""
+    """What is known of each tile of a frame, to be averaged over windows, shape (tiles, n)."""
     frame_yx = bands.even(frame_yx)
     if reader is None:
         return moments_of(frame_yx, bands, look=look)
@@ -203,22 +223,26 @@ def _tiles(
     moments = moments_of(frame_yx, bands, look=look)
     with rounding():
         cells = tell(frame_numbers(moments, bands))
-    return torch.cat([moments, cells])
+    return torch.cat([moments, cells], dim=1)
 
 
-def _numbers(tiles: Tensor, bands: Bands, *, window_px: int) -> tuple[Tensor, Tensor]:
-    """Numbers (N, n) of frames and (N, y, x, n) of their windows, from their tiles (N, channels, y, x)."""
-    down, across = (_windows(side, window_px, tiles.device) for side in tiles.shape[-2:])
-    of_windows = _told(down @ tiles @ across.T, bands)
-    of_frames = _told(tiles.mean((-2, -1), keepdim=True), bands)
-    return of_frames[:, :, 0, 0], of_windows.permute(0, 2, 3, 1)
+def _numbers(
+    tiles: Tensor, bands: Bands, grid_yx: tuple[int, int], *, window_px: int, reads_cells: bool
+) -> Tensor:
+    """Numbers (N, 1 + windows, n) of frames and of their windows, from their tiles (N, tiles, n)."""
+    means = torch.cat(
+        [tiles.mean(1, keepdim=True), _windows(grid_yx, window_px, tiles.device) @ tiles], dim=1
+    )
+    numbers = numbers_of(means[..., : bands.n_channels], bands)
+    return (
+        torch.cat([numbers, cells_told(means[..., bands.n_channels :])], dim=-1) if reads_cells else numbers
+    )
 
 
-def _told(means: Tensor, bands: Bands) -> Tensor:
-    """Numbers of windows (N, n, y, x) from the means of their tiles."""
-    numbers = numbers_of(means[:, : bands.n_channels], bands)
-    cells = means[:, bands.n_channels :]
-    return torch.cat([numbers, cells_told(cells)], dim=1) if cells.shape[1] else numbers
+def _window_grid(grid_yx: tuple[int, int], window_px: int) -> tuple[int, int]:
+    """Rows and columns of windows, from those of tiles."""
+    down, across = (len(window_starts(n, window_px=window_px)[0]) for n in grid_yx)
+    return down, across
 
 
 def window_starts(n_tiles: int, *, window_px: int) -> tuple[list[int], int]:
@@ -236,8 +260,13 @@ def window_starts(n_tiles: int, *, window_px: int) -> tuple[list[int], int]:
 
 
 @lru_cache(maxsize=32)
-def _windows(n_tiles: int, window_px: int, device: torch.device) -> Tensor:
-    """Weights of each tile in the mean of each window along one side; a product is faster than pooling."""
+def _windows(grid_yx: tuple[int, int], window_px: int, device: torch.device) -> Tensor:
+    """Weights of each tile in the mean of each window, shape (windows, tiles)."""
+    down, across = (_windows_along(n, window_px, device) for n in grid_yx)
+    return torch.kron(down, across)
+
+
+def _windows_along(n_tiles: int, window_px: int, device: torch.device) -> Tensor:
     starts, window = window_starts(n_tiles, window_px=window_px)
     first = torch.tensor(starts, device=device)[:, None]
     tile = torch.arange(n_tiles, device=device)
