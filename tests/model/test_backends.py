@@ -24,6 +24,8 @@ from parfocal.model.backends.openvino_backend import multiplies_bf16
 
 CONVOLUTIONAL = NetworkSettings(architecture="small")
 READING = NetworkSettings(octaves=2, per_octave=1, cell_bins=9)
+BLIND = READING.replace(cell_bins=0)
+LEVEL = READING.replace(flat_field=True)
 TOLERANCE_UM = {"fp32": 0.001, "bf16": 0.05}
 DEFOCUS_UM = (-4.2, -1.5, 0.3, 2.0, 4.6)
 SHAPES = [(72, 72), (71, 64), (33, 70), (201, 150)]
@@ -99,20 +101,40 @@ def test_all_outputs_are_there_and_alike(settings: NetworkSettings, backend: str
         assert far < {"fp32": 1e-4, "bf16": 0.03}[precision], name
 
 
-def reading_of(*frames: NDArray[np.float32], **inference: Any) -> list[NDArray[np.float32]]:
-    backend = opened(READING, **inference)
-    return [backend.run(frame[None, None])["logits"] for frame in frames]
+def said_of(
+    *frames: NDArray[np.float32], settings: NetworkSettings, **inference: Any
+) -> list[dict[str, NDArray[np.float32]]]:
+    backend = opened(settings, **inference)
+    return [backend.run(frame[None, None]) for frame in frames]
 
 
 FRAMES = [frame_at(2.0, seed=7, side_px=201)[:y, :x].astype(np.float32) for y, x in SHAPES]
 
 
 @pytest.mark.parametrize(("precision", "far"), [("fp32", 0.01), ("bf16", 0.05)])
-def test_a_compiled_reader_of_cells_reads_alike(precision: str, far: float) -> None:
-    ours = reading_of(*FRAMES, backend="openvino", precision=precision)
-    for logits, expected in zip(ours, reading_of(*FRAMES, backend="torch"), strict=True):
-        assert logits.shape == expected.shape
-        assert np.abs(logits - expected).max() < far * np.abs(expected).max()
+@pytest.mark.parametrize(
+    "settings", [READING, BLIND, LEVEL], ids=["reads cells", "does not", "in even light"]
+)
+def test_a_compiled_focus_network_says_the_same(
+    settings: NetworkSettings, precision: str, far: float
+) -> None:
+    ours = said_of(*FRAMES, settings=settings, backend="openvino", precision=precision)
+    exact = said_of(*FRAMES, settings=settings, backend="torch")
+    for said, expected in zip(ours, exact, strict=True):
+        assert said.keys() == expected.keys()
+        for name, output in said.items():
+            assert output.shape == expected[name].shape
+            largest = 1.0 if name == "cell_um" else np.abs(expected[name]).max()  # all near 0 um here
+            assert np.abs(output - expected[name]).max() < far * largest, name
+
+
+def test_a_compiled_focus_network_takes_several_frames_at_once() -> None:
+    backend = opened(READING, backend="openvino")
+    frames = np.stack([FRAMES[0], FRAMES[0][::-1]])[:, None]
+    together = backend.run(frames)
+    for k, frame in enumerate(frames):
+        for name, output in backend.run(frame[None]).items():
+            np.testing.assert_array_equal(together[name][k], output[0])
 
 
 def test_a_compiled_reader_serves_many_at_once() -> None:
@@ -126,10 +148,11 @@ def test_a_compiled_reader_serves_many_at_once() -> None:
 
 def test_a_network_that_reads_cells_is_compiled_where_that_is_faster() -> None:
     assert opened(READING).name == ("openvino" if multiplies_bf16() else "torch")
-    assert opened(READING.replace(cell_bins=0)).name == "torch"
+    blind = opened(BLIND)
+    assert (blind.name, blind.precision) == ("openvino", "fp32")
 
 
-@pytest.mark.parametrize("settings", [READING, READING.replace(cell_bins=0)], ids=["reads cells", "does not"])
+@pytest.mark.parametrize("settings", [READING, BLIND], ids=["reads cells", "does not"])
 def test_a_focus_network_in_int8_is_refused(settings: NetworkSettings) -> None:
     network = build_network(settings, n_bins=13)
     int8 = InferenceSettings(precision="int8")

@@ -49,9 +49,7 @@ def open_backend(
     """
     _check_int8(network, inference, calibration_frames)
     takes_any = inference.backend == "auto" and inference.precision != "int8"
-    by_openvino = find_spec("openvino") is not None and (
-        _can_be_taken_apart(network) or _reads_cells(network)
-    )
+    by_openvino = find_spec("openvino") is not None and _suits_openvino(network)
     if inference.backend == "torch" or (takes_any and not by_openvino):
         return TorchBackend(network, precision="bf16" if inference.precision == "bf16" else "fp32")
     _check_openvino(network)
@@ -65,7 +63,7 @@ def _open_openvino(
     calibration_frames: Sequence[NDArray[np.float32]],
 ) -> Backend:
     from parfocal.model.backends.openvino_backend import OpenVinoBackend, multiplies_bf16  # 0.2 s to import
-    from parfocal.model.backends.openvino_reader import OpenVinoFocusBackend
+    from parfocal.model.backends.openvino_focus import OpenVinoFocusBackend
 
     def opened(precision: Precision) -> Backend:
         if isinstance(network, FocusNetwork):
@@ -82,8 +80,9 @@ def _open_openvino(
         return opened(inference.precision)
     exact = TorchBackend(network)
     frames = drawn_frames(settings)
-    precisions: list[Precision] = ["bf16"] if multiplies_bf16() else []
-    if not isinstance(network, FocusNetwork):  # whose reader PyTorch runs faster in fp32
+    rounds = _reads_cells(network) or not isinstance(network, FocusNetwork)
+    precisions: list[Precision] = ["bf16"] if rounds and multiplies_bf16() else []
+    if not _reads_cells(network):  # PyTorch runs a reader faster in fp32
         precisions.append("fp32")
     for precision in precisions:
         backend = opened(precision)
@@ -124,8 +123,9 @@ def _answers(logits: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[
     return means, np.sqrt(variances + 1 / 12)
 
 
-def _can_be_taken_apart(network: Network) -> bool:
-    return isinstance(getattr(network, "standardise", None), Standardise)
+def _suits_openvino(network: Network) -> bool:
+    can_be_taken_apart = isinstance(getattr(network, "standardise", None), Standardise)
+    return can_be_taken_apart or isinstance(network, FocusNetwork)
 
 
 def _reads_cells(network: Network) -> bool:
@@ -161,10 +161,8 @@ def _check_openvino(network: Network) -> None:
             "Expected OpenVINO for backend openvino, but it is not installed. Install it "
             "(pip install openvino), or use backend torch."
         )
-    if _reads_cells(network):
-        return
-    if not _can_be_taken_apart(network):
+    if not _suits_openvino(network):
         raise SettingsError(
-            f"Expected a network of convolutions, or one that reads cells, for backend openvino, got "
+            f"Expected a network of convolutions, or FocusNetwork, for backend openvino, got "
             f"{type(network).__name__}. Use backend torch."
         )

@@ -115,7 +115,7 @@ def converted(module: nn.Module, *examples: Tensor) -> openvino.Model:
     with torch.inference_mode(), warnings.catch_warnings():
         # Its successor, torch.export, writes errors to the log on its way through OpenVINO's reader.
         warnings.simplefilter("ignore", DeprecationWarning)
-        traced = torch.jit.trace(module, examples)  # type: ignore[no-untyped-call]
+        traced = torch.jit.trace(module, examples, check_trace=False)  # type: ignore[no-untyped-call]
     frontend = FrontEndManager().load_by_framework("pytorch")
     decoder = TorchScriptPythonDecoder(traced)  # must live as long as the conversion
     return frontend.convert(frontend.load(decoder))

@@ -136,6 +136,11 @@ def moments_of(frame_yx: Tensor, bands: Bands, *, look: Look = AS_IT_IS) -> Tens
     return moments_of_images(band_images(frame_yx, bands, look=look), bands)
 
 
+def tile_grid(frame_yx: Tensor) -> tuple[int, int]:
+    """Rows and columns of the tiles of a frame (Y, X)."""
+    return frame_yx.shape[0] // TILE_PX, frame_yx.shape[1] // TILE_PX
+
+
 def band_images(frame_yx: Tensor, bands: Bands, *, look: Look = AS_IT_IS) -> list[Tensor]:
     """A frame (Y, X) in its bands: for each octave images (per_octave, y, x) on its own grid."""
     y_px, x_px = (side - side % TILE_PX for side in frame_yx.shape)

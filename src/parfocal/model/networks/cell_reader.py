@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from parfocal.model.networks.bands import TILE_PX
+from parfocal.model.networks.bands import tile_grid
 
 PATCH_PX = 72
 """Side of what is seen of each place."""
@@ -126,7 +126,7 @@ class CellReader(nn.Module):
             of Y // 16 times X // 16 tiles, row by row, shape (tiles, width + 3), see `tell`.
         """
         seen = self.seen(contrast_of(frame_yx[None], margin_px=MARGIN_PX), step=2)
-        return lambda numbers: inside_frame(self.tell(seen, numbers[None])[0], frame_yx)
+        return lambda numbers: inside_frame(self.tell(seen, numbers[None])[0], tile_grid(frame_yx))
 
     def seen(self, contrast: Tensor, *, step: int) -> Tensor:
         """What the convolutions see at each `step`-th place of frames (N, 1, Y, X), shape (N, n, y, x)."""
@@ -167,9 +167,9 @@ class CellReader(nn.Module):
         return Places(out[..., :-1], out[..., -1])
 
 
-def inside_frame(tiles: Tensor, frame_yx: Tensor) -> Tensor:
-    """Of tiles (y, x, n) those that lie in a frame (Y, X) as a whole, row by row: (tiles, n)."""
-    return tiles[: frame_yx.shape[0] // TILE_PX, : frame_yx.shape[1] // TILE_PX].flatten(0, 1)
+def inside_frame(tiles: Tensor, grid_yx: tuple[int, int]) -> Tensor:
+    """Of tiles (y, x, n) those of a frame that has so many rows and columns of them: (tiles, n)."""
+    return tiles[: grid_yx[0], : grid_yx[1]].flatten(0, 1)
 
 
 def cells_told(tiles: Tensor) -> Tensor:
@@ -227,8 +227,10 @@ def contrast_of(frames: Tensor, *, margin_px: int = PATCH_PX // 2) -> Tensor:
     -------
     Tensor, shape (N, 1, Y + 2 `margin_px`, X + 2 `margin_px`)
     """
-    sd, mean = torch.std_mean(frames.float(), dim=(1, 2), keepdim=True)
-    contrast = (frames - mean) / sd.clamp_min(_TINY)
+    centred = frames.float() - frames.float().mean((1, 2), keepdim=True)
+    # A norm is four times as fast as torch.std.
+    sd = torch.linalg.vector_norm(centred, dim=(1, 2), keepdim=True) / (centred[0].numel() - 1) ** 0.5
+    contrast = centred / sd.clamp_min(_TINY)
     is_large = min(frames.shape[1:]) > margin_px
     return functional.pad(contrast[:, None], [margin_px] * 4, mode="reflect" if is_large else "replicate")
 

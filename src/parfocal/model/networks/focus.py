@@ -17,6 +17,7 @@ from parfocal.model.networks.bands import (
     looked_at,
     moments_of,
     numbers_of,
+    tile_grid,
 )
 from parfocal.model.networks.cell_reader import STRIDE_PX as PLACES_APART_PX
 from parfocal.model.networks.cell_reader import CellReader, Places, cells_told, contrast_of, defocus_told
@@ -183,6 +184,12 @@ class FocusNetwork(nn.Module):
             "features": frame[:, 0, : self.bands.n_channels].float(),
         }
 
+    @property
+    def names_of_outputs(self) -> tuple[str, ...]:
+        """What `outputs` holds for frames of grey values, in its order."""
+        of_cells = ("cell_presence", "cell_um") if self.reader else ()
+        return ("logits", "tile_logits", "tile_weights", "features", *of_cells)
+
     def places(self, frame_yx: Tensor) -> Places:
         """What its `CellReader`, which it must have, says of the places of a frame (Y, X)."""
         assert self.reader
@@ -203,11 +210,6 @@ class FocusNetwork(nn.Module):
             for row, part in enumerate((described[:, :1], described[:, 1:]))
         )
         return torch.cat([frame, windows], dim=1)
-
-
-def tile_grid(frame_yx: Tensor) -> tuple[int, int]:
-    """Rows and columns of the tiles of a frame (Y, X)."""
-    return frame_yx.shape[0] // TILE_PX, frame_yx.shape[1] // TILE_PX
 
 
 def _tiles(
