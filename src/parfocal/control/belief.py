@@ -7,14 +7,12 @@ from dataclasses import dataclass, replace
 
 from pydantic import Field
 
-from parfocal.estimate import FocusEstimate
+from parfocal.estimate import NORMAL_90, FocusEstimate
 from parfocal.settings import Settings
 
 UNKNOWN_SD_UM = 1000.0
 LEAST_MOVE_UM = 0.2
 """Shorter ones are the drive's own noise."""
-NORMAL_90 = 1.645
-"""Half the 90 % interval of a normal distribution, in standard deviations."""
 
 
 class BeliefSettings(Settings):

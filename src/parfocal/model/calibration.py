@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from parfocal.estimate import NORMAL_90
 from parfocal.model.estimator import answer
 from parfocal.model.evidence import LabelledStack as LabelledStack
 from parfocal.model.evidence import gather, learn_from_stacks, seen, seen_in_part
@@ -130,12 +131,12 @@ def _widths(
     """Scale of the spread, scale of the interval, and how that differs with distance from focus."""
     errors = np.abs(predictions.inferred_um - predictions.actual_um)
     ratios = errors / predictions.spread_um
-    spread_scale = max(float(np.sqrt(np.mean(ratios**2))), 1e-6)
     at_um, stretch = learn_stretch(predictions.inferred_um, ratios)
     stretched = Intervals(at_um, stretch, math.inf).stretch_at(predictions.inferred_um)
     widest_um = widest_spread_um(predictions.spread_um * stretched, errors, most_refused=most_refused)
     intervals = Intervals(at_um, stretch, widest_um)
     even = ratios / stretched
+    spread_scale = standard_deviation(even)
     of_stack = np.repeat(np.arange(len(stacks)), [stack.n_planes for stack, _ in stacks])
     new_day = 1.0 if knows_other_days else NEW_DAY_FACTOR
     scale = max(stack_scale(even, of_stack), new_day * conformal_scale(even))
@@ -165,6 +166,19 @@ def conformal_scale(ratios: NDArray[np.float64], *, coverage: float = 0.9) -> fl
     """
     k = math.ceil(coverage * (len(ratios) + 1) - 1e-9)
     return float(np.sort(ratios)[min(k, len(ratios)) - 1])
+
+
+def standard_deviation(ratios: NDArray[np.float64]) -> float:
+    """That of the normal distribution whose 90 % interval holds as many ratios.
+
+    Errors of networks have long tails, which a mean square would be the measure of.
+
+    Parameters
+    ----------
+    ratios : array, shape (N,)
+        |error| / spread of held-out frames, N > 0.
+    """
+    return max(conformal_scale(ratios) / NORMAL_90, 1e-6)
 
 
 def predict_stacks(network: nn.Module, stacks: Sequence[LabelledStack], recipe: Recipe) -> Predictions:

@@ -277,8 +277,8 @@ class FocusEstimator:
         own_defocus, own_spread = answer(probabilities, self.header.bins, how=how)
         defocus, spread = answer(probabilities, self.header.answer_bins, how=how)
         centres = self.header.answer_bins.centres_um
-        std = self.header.spread_scale * spread
-        half = self.header.interval90_scale * std * float(self._intervals.stretch_at(own_defocus))
+        std = self.header.spread_scale * spread * float(self._intervals.stretch_at(own_defocus))
+        half = self.header.interval90_scale * std
         return FocusEstimate(
             defocus_um=defocus,
             std_um=std,

@@ -37,7 +37,8 @@ class ModelHeader(Settings):
     z_range_um : tuple of float
         Lowest and highest defocus in the training data.
     spread_scale : float
-        Factor that makes the spread of the network's distribution a standard deviation of its error.
+        Factor that makes the spread of the network's distribution, stretched as intervals are, a standard
+        deviation of its error, see `parfocal.estimate.FocusEstimate`.
     interval90_scale : float
         Half the width of the 90 % interval in units of that standard deviation.
     usual_clipping : float

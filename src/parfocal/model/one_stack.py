@@ -24,7 +24,7 @@ from parfocal.model.answer_line import (
     fit_line,
     usable_stacks,
 )
-from parfocal.model.calibration import conformal_scale
+from parfocal.model.calibration import conformal_scale, standard_deviation
 from parfocal.model.estimator import FocusEstimator
 from parfocal.model.microscope_fit import MicroscopeFit
 from parfocal.model.model_file import ModelHeader, load_model, save_model
@@ -259,7 +259,7 @@ def _intervals(
         return {}
     std_um = np.concatenate([answers.std_um for answers in stacks])
     half90_um = np.concatenate([answers.half90_um for answers in stacks])
-    std_factor = max(float(np.sqrt(np.mean((errors_um / std_um) ** 2))), 1e-6)
+    std_factor = standard_deviation(errors_um / std_um)
     width_factor = conformal_scale(errors_um / half90_um)
     if len(stacks) < FEWEST_STACKS_FOR_INTERVALS:
         std_factor, width_factor = max(std_factor, 1.0), max(width_factor, 1.0)
