@@ -28,6 +28,7 @@ from parfocal.model import (
     starting_model,
     train,
 )
+from parfocal.model.networks import Size
 from parfocal.zstack import ZStack
 
 UNBOUNDED_STEPS = 1_000_000
@@ -103,11 +104,13 @@ class Contender:
     seeds: int = 3
 
 
-def learn_default(dataset: Dataset, work: Path, plan: Plan, *, fresh: bool = False) -> Outcome:
-    """As ``parfocal train`` with no options; or always from fresh weights."""
+def learn_default(
+    dataset: Dataset, work: Path, plan: Plan, *, fresh: bool = False, size: Size = "default"
+) -> Outcome:
+    """As ``parfocal train`` with no options; or always from fresh weights, of some size."""
     start = None if fresh else starting_model(dataset)
     inherits = inheritance_of(start, dataset.settings)
-    recipe = partial(recipe_for, plan=plan, recipe=None, inherits=inherits)
+    recipe = partial(recipe_for, plan=plan, recipe=None, inherits=inherits, size=size)
     return _train_and_ask(dataset, work, recipe, init=start)
 
 
@@ -123,10 +126,15 @@ def learn_differences(dataset: Dataset, work: Path, plan: Plan) -> Outcome:
 
 
 def recipe_for(
-    stacks: list[tuple[ZStack, float]], *, plan: Plan, recipe: str | None, inherits: Inheritance | None = None
+    stacks: list[tuple[ZStack, float]],
+    *,
+    plan: Plan,
+    recipe: str | None,
+    inherits: Inheritance | None = None,
+    size: Size = "default",
 ) -> Recipe:
     """The recipe with the seed of a plan, and its bound in minutes if it has one."""
-    chosen = default_recipe(stacks, inherits=inherits) if recipe is None else load_recipe(recipe)
+    chosen = default_recipe(stacks, size=size, inherits=inherits) if recipe is None else load_recipe(recipe)
     bound = {"steps": UNBOUNDED_STEPS, "minutes": plan.minutes} if plan.minutes else {}
     training = chosen.training.replace(seed=plan.seed, **bound)
     return chosen.replace(training=training.model_dump())
@@ -237,6 +245,12 @@ CONTENDERS = {
     ),
     "focus-fresh": Contender(
         partial(learn_default, fresh=True), "the same from fresh weights: `--init none`"
+    ),
+    "focus-tiny": Contender(
+        partial(learn_default, fresh=True, size="tiny"), "a smaller and faster one: `--size tiny`", (10, 100)
+    ),
+    "focus-large": Contender(
+        partial(learn_default, fresh=True, size="large"), "a larger one: `--size large`", (10, 100)
     ),
     "small-net": Contender(
         partial(learn_recipe, recipe="small-net"), "the small net that FocusNetwork grew from"
