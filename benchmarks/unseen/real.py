@@ -18,7 +18,14 @@ from numpy.typing import NDArray
 from real_figure import real_figure
 from scipy.stats import spearmanr
 
-from parfocal.control import FocusLock, LimitSettings, LockSettings, LockSnapshot, SimulatedClock
+from parfocal.control import (
+    FocusLock,
+    FrameWatchSettings,
+    LimitSettings,
+    LockSettings,
+    LockSnapshot,
+    SimulatedClock,
+)
 from parfocal.data import read_image
 from parfocal.data.whole_file import write_whole_text
 from parfocal.estimate import FocusEstimate
@@ -109,7 +116,7 @@ def loop(estimator: FocusEstimator, stack: ZStack, focus_z_um: float) -> dict[st
             microscope,
             microscope,
             estimator,
-            settings=LockSettings(limits=limits),
+            settings=LockSettings(limits=limits, watch=FrameWatchSettings(refuse_repeated=False)),
             clock=SimulatedClock(paced=False),
             on_step=seen.append,
         )

@@ -59,6 +59,8 @@ class Rig:
         the user knows.
     truth : callable or None
         True defocus in um, where the microscope is simulated.
+    repeats_frames : bool
+        Whether the camera may give the same frame twice, as a recorded one does.
     """
 
     camera: Camera
@@ -67,6 +69,7 @@ class Rig:
     about: str
     travel_um: tuple[float, float] | None = None
     truth: Callable[[], float] | None = None
+    repeats_frames: bool = False
 
 
 def simulated_rig(
@@ -140,6 +143,7 @@ def replay_rig(stack: Path, *, start_z_um: float | None = None) -> Rig:
         SimulatedClock(paced=False),
         about=f"replay of {stack.name}",
         travel_um=(float(recorded.z_um[0]), float(recorded.z_um[-1])),
+        repeats_frames=True,
     )
 
 
@@ -191,8 +195,10 @@ def hold_focus(
         raise InputError(f"Expected a duration above 0 hours, got {hours:g}.")
     _refuse_unreachable_target(settings.controller.target_um, estimator.z_range_um)
     _refuse_used(record)
-    Supervisor(rig.drive, settings.limits)  # refuses a drive that stands outside the window
+    Supervisor(rig.drive, settings.limits, clock=rig.clock)  # refuses a drive that stands outside the window
     estimator.estimate(rig.camera.snap(), pixel_size_um=rig.camera.pixel_size_um)
+    if rig.repeats_frames:
+        settings = settings.replace(watch=settings.watch.replace(refuse_repeated=False).model_dump())
     facts = {"rig": rig.about, "hours": hours, "lock": settings.model_dump(mode="json")}
     with RunLog.create(record, settings=facts, model_fingerprint=estimator.fingerprint) as log:
         lock = FocusLock(

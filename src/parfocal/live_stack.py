@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from functools import partial
 
 import numpy as np
 
-from parfocal.control import LimitSettings, Supervisor
-from parfocal.errors import InputError
+from parfocal.control import CutBy, LimitSettings, Supervisor
+from parfocal.errors import InputError, LimitError
 from parfocal.hold import Rig
 from parfocal.zstack import ZStack
 
 PLANES = 9
+THERE_UM, REST_S = 1e-3, 0.05
 
 
 def live_stack(rig: Rig, *, limits: LimitSettings, step_um: float) -> ZStack:
@@ -46,8 +46,8 @@ def live_stack(rig: Rig, *, limits: LimitSettings, step_um: float) -> ZStack:
             f"got {room_um:.3g} um. Nothing was moved."
         )
     began_um = rig.drive.position_um()
-    supervisor = Supervisor(rig.drive, limits)
-    go_to = partial(_go_to, rig=rig, supervisor=supervisor, largest_um=limits.largest_step_um)
+    supervisor = Supervisor(rig.drive, limits, clock=rig.clock)
+    go_to = partial(_go_to, rig=rig, supervisor=supervisor)
     lowest_um = max(limits.lowest_z_um, min(began_um - reach_um / 2, limits.highest_z_um - reach_um))
     frames, z_um = [], []
     try:
@@ -62,6 +62,13 @@ def live_stack(rig: Rig, *, limits: LimitSettings, step_um: float) -> ZStack:
     return ZStack(np.stack(frames), np.array(z_um), rig.camera.pixel_size_um)
 
 
-def _go_to(z_um: float, rig: Rig, supervisor: Supervisor, *, largest_um: float) -> None:
-    for _ in range(math.ceil(abs(z_um - rig.drive.position_um()) / largest_um)):
-        supervisor.move_by(z_um - rig.drive.position_um())
+def _go_to(z_um: float, rig: Rig, supervisor: Supervisor) -> None:
+    """In as many moves as the limits ask for, with rests where they ask for those."""
+    while abs(left_um := z_um - supervisor.position_um()) > THERE_UM:
+        move = supervisor.move_by(left_um)
+        if move.cut_by in (CutBy.NOTHING, CutBy.WINDOW):
+            return
+        if move.cut_by is CutBy.TRAVEL:
+            raise LimitError("Expected travel enough for the planes, but that of this hour is used up.")
+        if abs(move.um) <= THERE_UM:
+            rig.clock.wait_until(rig.clock.now_s() + REST_S)

@@ -49,7 +49,7 @@ class TinyMicroscope:
         if self.n_snaps == self.camera_fails_at:
             raise self.error
         self.n_snaps += 1
-        return np.zeros((4, 4), np.uint16)
+        return np.full((4, 4), self.n_snaps, np.uint16)
 
     def position_um(self) -> float:
         return self.z_um

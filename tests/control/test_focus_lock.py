@@ -62,7 +62,8 @@ def test_an_estimator_with_the_wrong_sign_is_found_out_after_a_few_moves():
     estimator = TruthfulEstimator(microscope, sign=-1.0)
     lock = lock_on(microscope, estimator, clock)
     summary = lock.run(DAY_S)
-    assert 1 <= len(microscope.commands) <= 4
+    assert 1 <= len(microscope.commands) <= 6
+    assert microscope.commands[-1] == pytest.approx(2.0)  # back to where it began
     assert all(abs(z_um) <= 25 for z_um in microscope.commands)
     assert (summary.held, summary.losses) == (False, 1)
 
@@ -125,15 +126,62 @@ def test_a_lock_that_never_finds_focus_is_idle_and_not_held():
     assert microscope.commands == []
 
 
-def test_a_hand_on_the_focus_knob_is_noticed_and_undone():
+def test_a_hand_on_the_focus_knob_is_noticed_and_undone_once_it_rests(tmp_path):
     clock = SimulatedClock(paced=False)
     microscope = TinyMicroscope(clock)
-    lock = lock_on(microscope, TruthfulEstimator(microscope), clock)
-    lock.run(2)
-    microscope.z_um += 4.0
-    snapshot = lock.step()
+    log = RunLog.create(tmp_path / "run", settings={}, model_fingerprint="")
+    lock = lock_on(microscope, TruthfulEstimator(microscope), clock, log=log)
+    for _ in range(40):
+        lock.step()
+    for _ in range(4):
+        microscope.z_um += 1.0
+        snapshot = lock.step()
+        assert (snapshot.move_um, snapshot.reason) == (0.0, "somebody moved the drive: holding still")
     assert snapshot.belief_um == pytest.approx(4.0, abs=0.5)
-    assert abs(microscope.true_defocus_um()) < 0.5
+    for _ in range(3):
+        lock.step()
+    assert abs(microscope.true_defocus_um()) < 0.7
+    log.close()
+    assert "somebody moved the drive to" in RunLog.open(tmp_path / "run").events()[-1].text
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0], ids=["a field that empties", "a model with the wrong sign"])
+def test_a_lost_lock_goes_back_to_where_it_was_last_in_focus(sign):
+    clock = SimulatedClock(paced=False)
+    microscope = TinyMicroscope(clock)
+    told = TruthfulEstimator(microscope, accepted=lambda frame: frame < 40 or sign < 0)
+    settings = SETTINGS.replace(controller={"dead_band_um": 0.5})
+    lock = lock_on(microscope, told, clock, settings=settings)
+    for _ in range(40):
+        lock.step()
+    good_um = microscope.z_um
+    told._sign = sign
+    microscope.z_um += 3.0  # somebody's hand; from here on the model is of no help
+    for _ in range(200):
+        clock.wait_until(clock.now_s() + 0.05)
+        snapshot = lock.step()
+    assert snapshot.state is LockState.LOST
+    assert microscope.z_um == pytest.approx(good_um, abs=1.0)
+
+
+def test_old_frames_move_nothing_and_are_told(tmp_path):
+    clock = SimulatedClock(paced=False)
+    microscope = TinyMicroscope(clock)
+    log = RunLog.create(tmp_path / "run", settings={}, model_fingerprint="")
+    lock = lock_on(microscope, TruthfulEstimator(microscope), clock, log=log)
+    for _ in range(40):
+        lock.step()
+    frozen = microscope.snap()
+    microscope.snap = lambda: frozen
+    lock.step()
+    microscope.commands.clear()
+    snapshots = [lock.step() for _ in range(120)]
+    assert microscope.commands == []
+    assert {snapshot.reason for snapshot in snapshots} == {"the camera gave the same frame again"}
+    assert snapshots[0].state is LockState.UNCERTAIN and snapshots[-1].state is LockState.LOST
+    log.close()
+    told = [event.text for event in RunLog.open(tmp_path / "run").events()]
+    assert told.count("the camera gave the same frame again") == 1
 
 
 def test_a_camera_that_fails_stops_the_drive_and_closes_the_record(tmp_path):

@@ -1,4 +1,3 @@
-import itertools
 import math
 
 import pytest
@@ -6,49 +5,105 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lock_fakes import TinyMicroscope
 
-from parfocal.control import LimitSettings, SimulatedClock, Supervisor
+from parfocal.control import CutBy, LimitSettings, Move, SimulatedClock, Supervisor
 from parfocal.errors import DeviceError, LimitError, SettingsError
 
 LIMITS = LimitSettings(lowest_z_um=-10, highest_z_um=20, largest_step_um=5)
 
 
 def microscope_at(z_um: float) -> TinyMicroscope:
-    return TinyMicroscope(SimulatedClock(), z_um=z_um)
+    return TinyMicroscope(SimulatedClock(paced=False), z_um=z_um)
+
+
+def supervisor_of(
+    drive: TinyMicroscope, limits: LimitSettings = LIMITS, *, clock: SimulatedClock | None = None
+) -> Supervisor:
+    return Supervisor(drive, limits, clock=clock or SimulatedClock(paced=False))
 
 
 @given(
     start_um=st.floats(-10, 20),
-    moves_um=st.lists(st.floats(allow_nan=True, allow_infinity=True), max_size=30),
+    moves=st.lists(st.tuples(st.floats(allow_nan=True, allow_infinity=True), st.floats(0, 10)), max_size=30),
 )
-def test_no_sequence_of_moves_leaves_the_window_or_exceeds_the_largest_step(start_um, moves_um):
-    drive = microscope_at(start_um)
-    supervisor = Supervisor(drive, LIMITS)
-    for move_um in moves_um:
+def test_no_sequence_of_moves_leaves_the_window_or_exceeds_a_limit(start_um, moves):
+    drive, clock = microscope_at(start_um), SimulatedClock(paced=False)
+    limits = LIMITS.replace(fastest_um_per_s=2.0, travel_um_per_h=60.0)
+    supervisor = supervisor_of(drive, limits, clock=clock)
+    travelled_um = 0.0
+    for move_um, rest_s in moves:
+        before_um, n_commands = drive.z_um, len(drive.commands)
         if math.isfinite(move_um):
-            supervisor.move_by(move_um)
+            assert supervisor.move_by(move_um).um == drive.z_um - before_um
         else:
             with pytest.raises(LimitError):
                 supervisor.move_by(move_um)
-    positions = [start_um, *drive.commands]
-    assert all(LIMITS.lowest_z_um <= z <= LIMITS.highest_z_um for z in positions)
-    assert all(abs(b - a) <= LIMITS.largest_step_um + 1e-9 for a, b in itertools.pairwise(positions))
+        went_um = drive.z_um - before_um
+        assert -limits.largest_step_um - 1e-9 <= went_um <= limits.step_toward_um + 1e-9
+        assert all(limits.lowest_z_um <= z <= limits.highest_z_um for z in drive.commands[n_commands:])
+        travelled_um += abs(went_um)
+        hours = clock.now_s() / 3600
+        assert travelled_um <= limits.largest_step_um + limits.rate_um_per_s * clock.now_s() + 1e-6
+        assert travelled_um <= limits.budget_um_per_h * (1 + hours) + 1e-6
+        clock.wait_until(clock.now_s() + rest_s)
 
 
-def test_it_tells_how_far_the_drive_went():
+def test_it_tells_how_far_the_drive_went_and_why_no_further():
     drive = microscope_at(18.0)
-    assert Supervisor(drive, LIMITS).move_by(4.0) == pytest.approx(2.0)
-    assert Supervisor(drive, LIMITS).move_by(1.0) == 0.0
+    supervisor = supervisor_of(drive)
+    assert supervisor.move_by(2.3) == Move(pytest.approx(2.0), CutBy.WINDOW)
+    assert supervisor.move_by(1.0) == Move(0.0, CutBy.WINDOW)
+    assert supervisor.move_by(-1.0) == Move(pytest.approx(-1.0), CutBy.NOTHING)
+
+
+def test_steps_toward_the_sample_are_half_as_long():
+    assert supervisor_of(microscope_at(0.0)).move_by(9.0) == Move(2.5, CutBy.STEP)
+    assert supervisor_of(microscope_at(0.0)).move_by(-9.0) == Move(-5.0, CutBy.STEP)
+
+
+def test_moves_in_a_row_wait_for_the_rate_and_the_travel_of_the_hour():
+    clock = SimulatedClock(paced=False)
+    limits = LIMITS.replace(fastest_um_per_s=1.0, travel_um_per_h=12.0)
+    supervisor = supervisor_of(microscope_at(0.0), limits, clock=clock)
+    assert supervisor.move_by(-5.0).um == -5.0
+    assert supervisor.move_by(2.0) == Move(0.0, CutBy.RATE)
+    clock.wait_until(2.0)
+    assert supervisor.move_by(2.5) == Move(2.0, CutBy.RATE)
+    clock.wait_until(60.0)
+    supervisor.move_by(-4.0)
+    assert supervisor.move_by(2.5) == Move(pytest.approx(1.0, abs=0.3), CutBy.RATE)
+    clock.wait_until(120.0)
+    assert supervisor.move_by(2.5) == Move(pytest.approx(0.3, abs=0.3), CutBy.TRAVEL)
+    clock.wait_until(3720.0)
+    assert supervisor.move_by(2.5).um == 2.5
+
+
+def test_somebody_who_moves_the_drive_is_noticed_and_one_who_undoes_every_move_is_a_failure():
+    drive = microscope_at(0.0)
+    supervisor = supervisor_of(drive)
+    assert supervisor.position_um() == 0.0 and not supervisor.is_displaced
+    drive.z_um = 3.0
+    assert supervisor.position_um() == 3.0 and supervisor.is_displaced
+    assert supervisor.position_um() == 3.0 and not supervisor.is_displaced
+    for _ in range(2):
+        supervisor.move_by(-1.0)
+        drive.z_um = 3.0
+        supervisor.position_um()
+    supervisor.move_by(-1.0)
+    drive.z_um = 3.0
+    with pytest.raises(DeviceError, match="3 moves in a row were undone"):
+        supervisor.position_um()
+    assert drive.calls[-1] == "stop"
 
 
 @pytest.mark.parametrize("z_um", [-11.0, 21.0, math.nan])
 def test_it_refuses_a_drive_outside_the_window(z_um):
     with pytest.raises(LimitError, match=r"between -10.0 and 20.0 um"):
-        Supervisor(microscope_at(z_um), LIMITS)
+        supervisor_of(microscope_at(z_um))
 
 
 def test_it_refuses_to_move_a_drive_that_somebody_took_out_of_the_window():
     drive = microscope_at(0.0)
-    supervisor = Supervisor(drive, LIMITS)
+    supervisor = supervisor_of(drive)
     drive.z_um = 40.0
     with pytest.raises(LimitError):
         supervisor.move_by(-1.0)
@@ -59,7 +114,7 @@ def test_it_stops_a_drive_that_fails():
     drive = microscope_at(0.0)
     drive.drive_fails_at = 0
     with pytest.raises(DeviceError, match="does not answer"):
-        Supervisor(drive, LIMITS).move_by(1.0)
+        supervisor_of(drive).move_by(1.0)
     assert drive.calls == ["move", "stop"]
 
 
@@ -69,8 +124,8 @@ def test_it_stops_a_drive_that_does_not_arrive():
             self.calls.append("move")
 
     drive = Stuck(SimulatedClock())
-    with pytest.raises(DeviceError, match=r"Expected the focus drive at 3.000 um, it reads 0.000 um"):
-        Supervisor(drive, LIMITS).move_by(3.0)
+    with pytest.raises(DeviceError, match=r"Expected the focus drive at 2.000 um, it reads 0.000 um"):
+        supervisor_of(drive).move_by(2.0)
     assert drive.calls == ["move", "stop"]
 
 

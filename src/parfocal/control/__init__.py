@@ -4,12 +4,14 @@ from parfocal.control.belief import Belief, BeliefSettings, predict, update
 from parfocal.control.clock import Clock, SimulatedClock, WallClock
 from parfocal.control.controller import ControllerSettings, Decision, decide
 from parfocal.control.devices import Camera, FocusDrive, Microscope
-from parfocal.control.focus_lock import FocusLock, LockSettings
+from parfocal.control.focus_lock import FocusLock
+from parfocal.control.frame_watch import FrameWatch, FrameWatchSettings
+from parfocal.control.lock_settings import LockSettings
 from parfocal.control.lock_snapshot import LockSnapshot, LockState
 from parfocal.control.lock_summary import LockSummary, LockTally, summarise
 from parfocal.control.run_log import RunEvent, RunLog, RunRecord
 from parfocal.control.self_check import Look, SelfCheck, SelfCheckSettings, check_looks
-from parfocal.control.supervisor import LimitSettings, Supervisor
+from parfocal.control.supervisor import CutBy, LimitSettings, Move, Supervisor
 
 __all__ = [
     "Belief",
@@ -17,9 +19,12 @@ __all__ = [
     "Camera",
     "Clock",
     "ControllerSettings",
+    "CutBy",
     "Decision",
     "FocusDrive",
     "FocusLock",
+    "FrameWatch",
+    "FrameWatchSettings",
     "LimitSettings",
     "LockSettings",
     "LockSnapshot",
@@ -28,6 +33,7 @@ __all__ = [
     "LockTally",
     "Look",
     "Microscope",
+    "Move",
     "RunEvent",
     "RunLog",
     "RunRecord",

@@ -5,14 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import Self
+from dataclasses import replace
 
-from pydantic import Field
-
-from parfocal.control.belief import Belief, BeliefSettings, predict, update
+from parfocal.control.belief import Belief, predict, update
 from parfocal.control.clock import Clock
-from parfocal.control.controller import ControllerSettings, Decision, decide
+from parfocal.control.controller import Decision, decide
 from parfocal.control.devices import Camera, FocusDrive
+from parfocal.control.frame_watch import FrameWatch
+from parfocal.control.lock_settings import LockSettings
 from parfocal.control.lock_snapshot import LockSnapshot, LockState
 from parfocal.control.lock_summary import LockSummary, LockTally
 from parfocal.control.run_log import RunLog
@@ -23,75 +23,16 @@ from parfocal.control.self_check import (
     check_looks,
     planned_offset_um,
 )
-from parfocal.control.supervisor import LimitSettings, Supervisor
+from parfocal.control.supervisor import CutBy, Move, Supervisor
 from parfocal.errors import DeviceError, OutputError
 from parfocal.estimate import Estimator, FocusEstimate
-from parfocal.settings import Settings
 
-USUAL_DEPTH_UM = 0.8
-"""Depth of field that the lengths of `LockSettings` suit: 40x/1.30, as in the 2018 paper."""
+_HELD_BY = {
+    CutBy.WINDOW: "at the limit of the window: the focus lies beyond it",
+    CutBy.TRAVEL: "held still: the travel allowed in an hour is used up",
+}
 CHECKS_PER_RANGE = 24
 """A known move is that part of what the model can tell, unless the settings say how long it is."""
-
-
-class LockSettings(Settings):
-    """How a focus lock behaves.
-
-    Attributes
-    ----------
-    limits : LimitSettings
-        Where the drive may go. There is no default: only the user knows where the sample is.
-    frame_rate_hz : float
-        Frames per second of the camera.
-    tolerance_um : float
-        This close to the target counts as in focus.
-    lost_after_s : float
-        So long without a trusted estimate within tolerance, and the lock is lost. In seconds of the camera,
-        that is in frames divided by `frame_rate_hz`, so that a sped-up clock does not shorten it.
-    lost_um : float
-        This far from the target, and the lock is lost at once.
-    useless_moves : int
-        After so many moves in a row that did not bring what the estimates promised, the lock is lost and the
-        drive holds still for the rest of the run.
-    self_check : SelfCheckSettings, optional
-        How the model is checked against the stage before it is followed; not at all if not given.
-    controller : ControllerSettings
-    belief : BeliefSettings
-    """
-
-    limits: LimitSettings
-    frame_rate_hz: float = Field(default=20.0, gt=0)
-    tolerance_um: float = Field(default=1.0, gt=0)
-    lost_after_s: float = Field(default=5.0, gt=0)
-    lost_um: float = Field(default=10.0, gt=0)
-    useless_moves: int = Field(default=3, ge=1)
-    self_check: SelfCheckSettings | None = None
-    controller: ControllerSettings = ControllerSettings()
-    belief: BeliefSettings = BeliefSettings()
-
-    def for_depth(self, depth_um: float) -> Self:
-        """The same with longer lengths where the depth of field is more than the `USUAL_DEPTH_UM` they suit.
-
-        Limits, target and drift stay as they are.
-
-        Examples
-        --------
-        >>> limits = LimitSettings.around(100.0, reach_um=30.0)
-        >>> low_power = LockSettings(limits=limits).for_depth(8.0)
-        >>> low_power.tolerance_um, low_power.controller.dead_band_um
-        (10.0, 5.0)
-        """
-        factor = max(depth_um / USUAL_DEPTH_UM, 1.0)
-        return self.replace(
-            tolerance_um=factor * self.tolerance_um,
-            lost_um=factor * self.lost_um,
-            controller=self.controller.replace(
-                dead_band_um=factor * self.controller.dead_band_um,
-                largest_sd_um=factor * self.controller.largest_sd_um,
-                long_move_um=factor * self.controller.long_move_um,
-            ).model_dump(),
-            belief=self.belief.replace(scene_bias_um=factor * self.belief.scene_bias_um).model_dump(),
-        )
 
 
 def next_state(
@@ -163,15 +104,18 @@ class FocusLock:
         self._log = log
         self._on_step = on_step
         self._truth = truth
-        self._supervisor = Supervisor(drive, settings.limits)
+        self._supervisor = Supervisor(drive, settings.limits, clock=clock)
+        self._watch = FrameWatch(settings.watch)
         self._tally = LockTally(target_um=settings.controller.target_um, tolerance_um=settings.tolerance_um)
         self._stop_requested = threading.Event()
         self._state = LockState.IDLE
         self._belief = Belief.unknown()
         self._before: tuple[float, float] | None = None  # time and stage position of the last frame
         self._bad_frames = 0
+        self._good_z_um = self._supervisor.position_um()  # where it was last in focus; where it began, before
         self._moves_help = True
-        self._at_limit = False
+        self._cut_by = CutBy.NOTHING
+        self._doubt = ""
         self._looks: list[Look] = []
         self._check: SelfCheck | None = None
         if settings.self_check is not None:
@@ -244,20 +188,23 @@ class FocusLock:
             due_s = max(due_s + period_s, clock.now_s())
 
     def _look_and_move(self) -> LockSnapshot:
-        t_s, z_um = self._clock.now_s(), self._drive.position_um()
-        frame_yx = self._camera.snap()
+        t_s, z_um = self._clock.now_s(), self._supervisor.position_um()
+        is_displaced = self._supervisor.is_displaced
+        estimate = self._see(t_s=t_s)
         true_defocus_um = None if self._truth is None else self._truth()
-        estimate = self._estimator.estimate(frame_yx, pixel_size_um=self._camera.pixel_size_um)
         if self._state is LockState.VERIFYING:
             decision = self._verify(estimate, z_um=z_um)
         else:
             self._believe(estimate, t_s=t_s, z_um=z_um)
             self._notice_useless_moves()
-            decision = self._decide(estimate)
-            self._judge(estimate)
-        moved_um = self._supervisor.move_by(decision.move_um) if decision.move_um else 0.0
+            decision = self._decide(estimate, z_um=z_um)
+            self._judge(estimate, z_um=z_um)
+        if is_displaced:
+            self._event(f"somebody moved the drive to {z_um:.2f} um")
+            decision = Decision(0.0, "somebody moved the drive: holding still")
+        move = self._supervisor.move_by(decision.move_um) if decision.move_um else Move(0.0)
         if self._state is not LockState.VERIFYING:  # a known move that is cut short proves nothing of focus
-            self._notice_limit(wanted_um=decision.move_um, moved_um=moved_um)
+            self._notice_cut(move)
         return LockSnapshot(
             t_s=t_s,
             wall_time_s=time.time(),
@@ -270,10 +217,20 @@ class FocusLock:
             belief_um=self._belief.mean_um,
             belief_sd_um=self._belief.sd_um,
             state=self._state,
-            move_um=moved_um,
+            move_um=move.um,
             reason=decision.reason,
             true_defocus_um=true_defocus_um,
         )
+
+    def _see(self, *, t_s: float) -> FocusEstimate:
+        """What the model says of a new frame; not to be acted on where the frame is old."""
+        frame_yx = self._camera.snap()
+        doubt = self._watch.doubt(frame_yx, took_s=self._clock.now_s() - t_s)
+        if doubt and not self._doubt:
+            self._event(doubt)
+        self._doubt = doubt
+        estimate = self._estimator.estimate(frame_yx, pixel_size_um=self._camera.pixel_size_um)
+        return replace(estimate, accepted=False) if doubt else estimate
 
     def _verify(self, estimate: FocusEstimate, *, z_um: float) -> Decision:
         """One more look of the self-check, and the known move to the next; after the last, its verdict."""
@@ -313,17 +270,24 @@ class FocusLock:
         self._before = t_s, z_um
         self._belief = update(self._belief, estimate, settings=settings)
 
-    def _decide(self, estimate: FocusEstimate) -> Decision:
+    def _decide(self, estimate: FocusEstimate, *, z_um: float) -> Decision:
         controller = self._settings.controller
         if self._refusal:
             return Decision(0.0, self._refusal)
-        if not estimate.accepted:
-            return Decision(0.0, "the estimate was not accepted")
-        if estimate.std_um > controller.largest_sd_um:
-            return Decision(0.0, "the estimate is too uncertain")
         if not self._moves_help:
-            return Decision(0.0, "moves did not help")
+            return self._back(z_um, "moves did not help")
+        if self._doubt or not estimate.accepted:
+            return self._back(z_um, self._doubt or "the estimate was not accepted")
+        if estimate.std_um > controller.largest_sd_um:
+            return self._back(z_um, "the estimate is too uncertain")
         return decide(self._belief, controller)
+
+    def _back(self, z_um: float, reason: str) -> Decision:
+        """Nothing to go by: hold still; but once the lock is lost, where it was last in focus is better."""
+        away_um = z_um - self._good_z_um
+        if self._state is LockState.LOST and abs(away_um) > self._settings.tolerance_um:
+            return Decision(-away_um, f"{reason}: back to where it was last in focus")
+        return Decision(0.0, reason)
 
     def _notice_useless_moves(self) -> None:
         """After moves that again and again did not do what the estimates promised, there are no more."""
@@ -331,13 +295,15 @@ class FocusLock:
             self._moves_help = False
             self._event("lost: moves do not help; the model may have the wrong sign for this sample")
 
-    def _judge(self, estimate: FocusEstimate) -> None:
+    def _judge(self, estimate: FocusEstimate, *, z_um: float) -> None:
         settings = self._settings
         error_um = self._belief.mean_um - settings.controller.target_um
         widest_um = max(estimate.std_um, self._belief.sd_um)
         trusted = estimate.accepted and widest_um <= settings.controller.largest_sd_um
         good = trusted and abs(error_um) <= settings.tolerance_um
         self._bad_frames = 0 if good else self._bad_frames + 1
+        if good and self._moves_help and not self._belief.n_outliers:
+            self._good_z_um = z_um
         bad_s = self._bad_frames / settings.frame_rate_hz
         state = next_state(self._state, error_um=error_um, trusted=trusted, bad_s=bad_s, settings=settings)
         if not self._moves_help:
@@ -346,11 +312,11 @@ class FocusLock:
             self._event(str(state))
         self._state = state
 
-    def _notice_limit(self, *, wanted_um: float, moved_um: float) -> None:
-        at_limit = wanted_um != 0 and moved_um == 0
-        if at_limit and not self._at_limit:
-            self._event("at the limit of the window: the focus lies beyond it")
-        self._at_limit = at_limit
+    def _notice_cut(self, move: Move) -> None:
+        cut_by = move.cut_by if move.um == 0 else CutBy.NOTHING
+        if cut_by is not self._cut_by and cut_by in _HELD_BY:
+            self._event(_HELD_BY[cut_by])
+        self._cut_by = cut_by
 
     def _publish(self, snapshot: LockSnapshot) -> LockSnapshot:
         self._tally.add(snapshot)

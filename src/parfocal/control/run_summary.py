@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from parfocal.control.focus_lock import LockSettings
+from parfocal.control.lock_settings import LockSettings
 from parfocal.control.lock_summary import LockSummary, summarise
 from parfocal.control.run_log import RunLog
 

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import Self
 
 from pydantic import Field, model_validator
 
+from parfocal.control.allowance import Allowance
+from parfocal.control.clock import Clock
 from parfocal.control.devices import FocusDrive
 from parfocal.errors import DeviceError, LimitError
 from parfocal.settings import Settings
 
+HOUR_S = 3600.0
+
 
 class LimitSettings(Settings):
-    """Where the focus drive may be, and how far it may go at once.
+    """Where the focus drive may be, and how far and how fast it may go.
 
     Attributes
     ----------
@@ -21,19 +27,34 @@ class LimitSettings(Settings):
         The window, in the drive's own absolute coordinates. No position outside is ever commanded.
     largest_step_um : float
         No single move is longer.
+    largest_step_toward_um : float, optional
+        The same for moves toward the sample, in which an objective can hit it: half of the other if not
+        given.
+    fastest_um_per_s : float, optional
+        Moves in a row go no further than that on average, beyond one largest step: eight largest steps a
+        second if not given.
+    travel_um_per_h : float, optional
+        Nor further than that in an hour, to and fro: twenty times the window if not given.
     arrival_tolerance_um : float
         A drive that reads further than this from where it was sent, or from the window, has failed.
+    most_undone : int
+        So many moves in a row may be undone by somebody else. Two that drive one objective must not go on.
 
     Examples
     --------
-    >>> LimitSettings.around(100.0, reach_um=30.0)
-    LimitSettings(lowest_z_um=70.0, highest_z_um=130.0, largest_step_um=5.0, arrival_tolerance_um=0.5)
+    >>> limits = LimitSettings.around(100.0, reach_um=30.0)
+    >>> limits.lowest_z_um, limits.highest_z_um, limits.step_toward_um, limits.budget_um_per_h
+    (70.0, 130.0, 2.5, 1200.0)
     """
 
     lowest_z_um: float
     highest_z_um: float
     largest_step_um: float = Field(default=5.0, gt=0)
+    largest_step_toward_um: float | None = Field(default=None, gt=0)
+    fastest_um_per_s: float | None = Field(default=None, gt=0)
+    travel_um_per_h: float | None = Field(default=None, gt=0)
     arrival_tolerance_um: float = Field(default=0.5, gt=0)
+    most_undone: int = Field(default=3, ge=1)
 
     @model_validator(mode="after")
     def _check_order(self) -> Self:
@@ -50,14 +71,49 @@ class LimitSettings(Settings):
         """A window that reaches `reach_um` to both sides of a position."""
         return cls(lowest_z_um=z_um - reach_um, highest_z_um=z_um + reach_um, largest_step_um=largest_step_um)
 
+    @property
+    def step_toward_um(self) -> float:
+        """Longest single move toward the sample."""
+        return min(self.largest_step_toward_um or 0.5 * self.largest_step_um, self.largest_step_um)
+
+    @property
+    def rate_um_per_s(self) -> float:
+        """How fast moves in a row may go on."""
+        return self.fastest_um_per_s or 8 * self.largest_step_um
+
+    @property
+    def budget_um_per_h(self) -> float:
+        """Travel in an hour, to and fro."""
+        return self.travel_um_per_h or 20 * (self.highest_z_um - self.lowest_z_um)
+
+
+class CutBy(StrEnum):
+    """What a move was cut short by."""
+
+    NOTHING = ""
+    STEP = "the largest step"
+    RATE = "the largest rate"
+    TRAVEL = "the travel allowed in an hour"
+    WINDOW = "the end of the window"
+
+
+@dataclass(frozen=True)
+class Move:
+    """A move as it was made: how far the drive went, in um, and what cut it shortest."""
+
+    um: float
+    cut_by: CutBy = CutBy.NOTHING
+
 
 class Supervisor:
-    """Passes moves on to a drive, clipped to the limits.
+    """Passes moves on to a drive, cut to the limits.
 
     Parameters
     ----------
     drive : FocusDrive
     limits : LimitSettings
+    clock : Clock
+        By which rates count.
 
     Raises
     ------
@@ -65,23 +121,51 @@ class Supervisor:
         If the drive is outside the window to begin with.
     """
 
-    def __init__(self, drive: FocusDrive, limits: LimitSettings) -> None:
+    def __init__(self, drive: FocusDrive, limits: LimitSettings, *, clock: Clock) -> None:
         self._drive = drive
         self._limits = limits
-        self._position_in_window_um()
+        self._clock = clock
+        now_s, step_um = clock.now_s(), limits.largest_step_um
+        budget_um = max(limits.budget_um_per_h, step_um)
+        self._rate = Allowance(step_um, limits.rate_um_per_s, step_um, now_s)
+        self._travel = Allowance(budget_um, limits.budget_um_per_h / HOUR_S, budget_um, now_s)
+        self._left_at_um = self._read_um()
+        self._is_displaced = self._has_moved = False
+        self._n_undone = 0
 
-    def move_by(self, move_um: float) -> float:
-        """How far the drive went, in um, when asked to go `move_um`.
+    @property
+    def is_displaced(self) -> bool:
+        """Whether the drive, when last looked at, stood elsewhere than it was left: somebody moved it."""
+        return self._is_displaced
 
-        The move is cut to the largest step, then to the window. The drive is stopped before any error is
-        raised.
+    def position_um(self) -> float:
+        """Where the drive stands, as it reads.
+
+        Raises
+        ------
+        LimitError
+            If it is outside the window; the drive was stopped.
+        DeviceError
+            If it does not answer, or somebody undoes move after move.
+        """
+        try:
+            return self._look()
+        except BaseException:
+            self.stop()
+            raise
+
+    def move_by(self, move_um: float) -> Move:
+        """How far the drive went when asked to go `move_um`.
+
+        The move is cut to the largest step, to what rate and travel allow, then to the window. The drive is
+        stopped before any error is raised.
 
         Raises
         ------
         LimitError
             If `move_um` is not a finite number, or the drive is outside the window.
         DeviceError
-            If the drive fails or does not arrive.
+            If the drive fails, does not arrive, or somebody undoes move after move.
         """
         try:
             return self._move_by(move_um)
@@ -93,13 +177,16 @@ class Supervisor:
         """End any motion now."""
         self._drive.stop()
 
-    def _move_by(self, move_um: float) -> float:
+    def _move_by(self, move_um: float) -> Move:
         if not math.isfinite(move_um):
             raise LimitError(f"Expected a move in um, got {move_um}. Nothing was moved.")
-        start_um = self._position_in_window_um()
-        target_um = self._clip(start_um, move_um)
+        start_um, t_s = self._look(), self._clock.now_s()
+        target_um, cut_by = self._cut(start_um, move_um, t_s)
         if target_um == start_um:
-            return 0.0
+            return Move(0.0, cut_by)
+        spent_um = abs(target_um - start_um)  # also where the drive then fails
+        self._rate = self._rate.spend(spent_um, t_s=t_s)
+        self._travel = self._travel.spend(spent_um, t_s=t_s)
         self._drive.move_to(target_um)
         arrived_um = self._drive.position_um()
         if not abs(arrived_um - target_um) <= self._limits.arrival_tolerance_um:
@@ -107,14 +194,41 @@ class Supervisor:
                 f"Expected the focus drive at {target_um:.3f} um, it reads {arrived_um:.3f} um. "
                 "Check that nothing blocks it and that nothing else moves it."
             )
-        return arrived_um - start_um
+        self._left_at_um, self._has_moved = arrived_um, True
+        return Move(arrived_um - start_um, cut_by)
 
-    def _clip(self, start_um: float, move_um: float) -> float:
+    def _cut(self, start_um: float, move_um: float, t_s: float) -> tuple[float, CutBy]:
         limits = self._limits
-        step_um = max(-limits.largest_step_um, min(move_um, limits.largest_step_um))
-        return max(limits.lowest_z_um, min(start_um + step_um, limits.highest_z_um))
+        allowed = {
+            CutBy.STEP: limits.step_toward_um if move_um > 0 else limits.largest_step_um,
+            CutBy.RATE: self._rate.available(t_s=t_s),
+            CutBy.TRAVEL: self._travel.available(t_s=t_s),
+        }
+        tightest = min(allowed, key=lambda cut: allowed[cut])
+        length_um = min(abs(move_um), allowed[tightest])
+        cut_by = tightest if length_um < abs(move_um) else CutBy.NOTHING
+        wanted_um = start_um + math.copysign(length_um, move_um)
+        target_um = max(limits.lowest_z_um, min(wanted_um, limits.highest_z_um))
+        return target_um, cut_by if target_um == wanted_um else CutBy.WINDOW
 
-    def _position_in_window_um(self) -> float:
+    def _look(self) -> float:
+        """Where the drive stands; notices when that is not where it was left."""
+        z_um, left_at_um = self._read_um(), self._left_at_um
+        self._is_displaced = abs(z_um - left_at_um) > self._limits.arrival_tolerance_um
+        if self._has_moved:
+            self._n_undone = self._n_undone + 1 if self._is_displaced else 0
+        self._has_moved = False
+        if self._is_displaced:
+            self._left_at_um = z_um
+        if self._n_undone >= self._limits.most_undone:
+            raise DeviceError(
+                f"Expected the focus drive at {left_at_um:.3f} um, where it was left, it reads "
+                f"{z_um:.3f} um: {self._n_undone} moves in a row were undone. Check that nothing else drives "
+                "it, such as a hardware autofocus."
+            )
+        return z_um
+
+    def _read_um(self) -> float:
         z_um, limits = self._drive.position_um(), self._limits
         slack_um = limits.arrival_tolerance_um
         if not limits.lowest_z_um - slack_um <= z_um <= limits.highest_z_um + slack_um:

@@ -15,7 +15,8 @@ class ReplayMicroscope:
     """A `Camera` and `FocusDrive` over a z-stack.
 
     The camera gives the plane nearest to the stage, so the picture is off by up to half a z step; the stage
-    itself goes anywhere between the stack's ends.
+    itself goes anywhere between the stack's ends. Planes come again as they were, without new noise: a lock
+    must not take that for a frozen camera (`parfocal.control.FrameWatchSettings`).
 
     Parameters
     ----------

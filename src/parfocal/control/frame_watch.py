@@ -1,0 +1,61 @@
+"""FrameWatch: notices a camera that gives old frames."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from parfocal.settings import Settings
+
+EVERY_PX = 8
+"""Every so many rows and columns are compared: enough of a frame to hold noise, and 20 us."""
+
+
+class FrameWatchSettings(Settings):
+    """When a frame is not to be trusted.
+
+    Attributes
+    ----------
+    slowest_frame_s : float
+        A camera that took longer gives a frame of a past that may be over.
+    refuse_repeated : bool
+        Whether a frame equal to the one before counts as old: no two frames of a real camera are equal, not
+        even of an empty field. A recorded stack repeats its planes.
+    """
+
+    slowest_frame_s: float = Field(default=5.0, gt=0)
+    refuse_repeated: bool = True
+
+
+class FrameWatch:
+    """Compares each frame with the one before.
+
+    Parameters
+    ----------
+    settings : FrameWatchSettings
+    """
+
+    def __init__(self, settings: FrameWatchSettings) -> None:
+        self._settings = settings
+        self._before: NDArray[Any] | None = None
+
+    def doubt(self, frame_yx: NDArray[Any], *, took_s: float) -> str:
+        """Why a frame is not to be trusted; empty where nothing speaks against it.
+
+        Parameters
+        ----------
+        frame_yx : array, shape (Y, X)
+        took_s : float
+            Time from asking the camera to the frame.
+        """
+        seen = frame_yx[::EVERY_PX, ::EVERY_PX].copy()
+        is_repeated = self._before is not None and np.array_equal(seen, self._before)
+        self._before = seen
+        if is_repeated and self._settings.refuse_repeated:
+            return "the camera gave the same frame again"
+        if took_s > self._settings.slowest_frame_s:
+            return f"the camera took {took_s:.1f} s for the frame"
+        return ""

@@ -1,0 +1,80 @@
+"""LockSettings: how a focus lock behaves."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import Field
+
+from parfocal.control.belief import BeliefSettings
+from parfocal.control.controller import ControllerSettings
+from parfocal.control.frame_watch import FrameWatchSettings
+from parfocal.control.self_check import SelfCheckSettings
+from parfocal.control.supervisor import LimitSettings
+from parfocal.settings import Settings
+
+USUAL_DEPTH_UM = 0.8
+"""Depth of field that the lengths of `LockSettings` suit: 40x/1.30, as in the 2018 paper."""
+
+
+class LockSettings(Settings):
+    """How a focus lock behaves.
+
+    Attributes
+    ----------
+    limits : LimitSettings
+        Where the drive may go. There is no default: only the user knows where the sample is.
+    frame_rate_hz : float
+        Frames per second of the camera.
+    tolerance_um : float
+        This close to the target counts as in focus.
+    lost_after_s : float
+        So long without a trusted estimate within tolerance, and the lock is lost. In seconds of the camera,
+        that is in frames divided by `frame_rate_hz`, so that a sped-up clock does not shorten it.
+    lost_um : float
+        This far from the target, and the lock is lost at once.
+    useless_moves : int
+        After so many moves in a row that did not bring what the estimates promised, the lock is lost and the
+        drive holds still for the rest of the run.
+    self_check : SelfCheckSettings, optional
+        How the model is checked against the stage before it is followed; not at all if not given.
+    watch : FrameWatchSettings
+        Which frames of the camera are not trusted.
+    controller : ControllerSettings
+    belief : BeliefSettings
+    """
+
+    limits: LimitSettings
+    frame_rate_hz: float = Field(default=20.0, gt=0)
+    tolerance_um: float = Field(default=1.0, gt=0)
+    lost_after_s: float = Field(default=5.0, gt=0)
+    lost_um: float = Field(default=10.0, gt=0)
+    useless_moves: int = Field(default=3, ge=1)
+    self_check: SelfCheckSettings | None = None
+    watch: FrameWatchSettings = FrameWatchSettings()
+    controller: ControllerSettings = ControllerSettings()
+    belief: BeliefSettings = BeliefSettings()
+
+    def for_depth(self, depth_um: float) -> Self:
+        """The same with longer lengths where the depth of field is more than the `USUAL_DEPTH_UM` they suit.
+
+        Limits, target and drift stay as they are.
+
+        Examples
+        --------
+        >>> limits = LimitSettings.around(100.0, reach_um=30.0)
+        >>> low_power = LockSettings(limits=limits).for_depth(8.0)
+        >>> low_power.tolerance_um, low_power.controller.dead_band_um
+        (10.0, 5.0)
+        """
+        factor = max(depth_um / USUAL_DEPTH_UM, 1.0)
+        return self.replace(
+            tolerance_um=factor * self.tolerance_um,
+            lost_um=factor * self.lost_um,
+            controller=self.controller.replace(
+                dead_band_um=factor * self.controller.dead_band_um,
+                largest_sd_um=factor * self.controller.largest_sd_um,
+                long_move_um=factor * self.controller.long_move_um,
+            ).model_dump(),
+            belief=self.belief.replace(scene_bias_um=factor * self.belief.scene_bias_um).model_dump(),
+        )

@@ -1,0 +1,35 @@
+import numpy as np
+import pytest
+
+from parfocal.control import FrameWatch, FrameWatchSettings
+
+FRAMES = np.random.default_rng(0).integers(0, 4096, (3, 64, 80)).astype(np.uint16)
+
+
+def test_new_frames_raise_no_doubt():
+    watch = FrameWatch(FrameWatchSettings())
+    assert [watch.doubt(frame, took_s=0.05) for frame in FRAMES] == ["", "", ""]
+
+
+def test_a_frame_that_comes_again_is_doubted_until_a_new_one_comes():
+    watch = FrameWatch(FrameWatchSettings())
+    told = [watch.doubt(FRAMES[k], took_s=0.05) for k in (0, 0, 0, 1, 0)]
+    assert [bool(doubt) for doubt in told] == [False, True, True, False, False]
+    assert told[1] == "the camera gave the same frame again"
+
+
+def test_a_buffer_that_the_camera_fills_again_is_no_repetition():
+    watch, buffer = FrameWatch(FrameWatchSettings()), FRAMES[0].copy()
+    assert watch.doubt(buffer, took_s=0.05) == ""
+    buffer[:] = FRAMES[1]
+    assert watch.doubt(buffer, took_s=0.05) == ""
+
+
+def test_a_recorded_stack_may_repeat_its_planes():
+    watch = FrameWatch(FrameWatchSettings(refuse_repeated=False))
+    assert [watch.doubt(FRAMES[0], took_s=0.0) for _ in range(3)] == ["", "", ""]
+
+
+@pytest.mark.parametrize(("took_s", "told"), [(0.5, ""), (7.0, "the camera took 7.0 s for the frame")])
+def test_a_frame_that_took_long_is_doubted(took_s: float, told: str):
+    assert FrameWatch(FrameWatchSettings()).doubt(FRAMES[0], took_s=took_s) == told
