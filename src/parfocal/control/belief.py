@@ -11,6 +11,8 @@ from parfocal.estimate import NORMAL_90, FocusEstimate
 from parfocal.settings import Settings
 
 UNKNOWN_SD_UM = 1000.0
+LEAST_SHARE = 0.5
+"""Of the bias of a scene: a belief that is narrower than that follows drift too slowly."""
 LEAST_MOVE_UM = 0.2
 """Shorter ones are the drive's own noise."""
 
@@ -23,8 +25,12 @@ class BeliefSettings(Settings):
     fastest_drift_um_per_h : float
         Drift to be ready for: the standard deviation grows at this rate between accepted estimates.
     scene_bias_um : float
-        Error that all frames of one field share. Averaging frames does not shrink it, so neither the sd of an
-        estimate nor that of the belief counts as smaller.
+        No estimate counts as more certain than that.
+    white_share : float
+        Of the variance of an estimate's error, what is new in each frame. The rest is a bias that all frames
+        of one field share: averaging them does not shrink it.
+    scale_error : float
+        By so much a model's scale may be wrong: after a long move its next answer counts more than the move.
     gate_sds : float
         An estimate that is further off than this many standard deviations is an outlier.
     outliers_to_reset : int
@@ -33,6 +39,8 @@ class BeliefSettings(Settings):
 
     fastest_drift_um_per_h: float = Field(default=10.0, ge=0)
     scene_bias_um: float = Field(default=0.15, gt=0)
+    white_share: float = Field(default=0.05, gt=0, le=1)
+    scale_error: float = Field(default=0.2, ge=0)
     gate_sds: float = Field(default=5.0, gt=0)
     outliers_to_reset: int = Field(default=3, ge=1)
 
@@ -44,7 +52,10 @@ class Belief:
     Attributes
     ----------
     mean_um, variance_um2 : float
-        Defocus in um (stage position minus focus position), and its variance.
+        Defocus in um (stage position minus focus position), and its variance if the errors of answers were
+        new in each frame.
+    bias_um2 : float
+        Variance of what all answers of the field at hand err alike: no less is left.
     n_outliers : int
         Estimates in a row, up to now, that this belief could not explain.
     n_resets : int
@@ -62,6 +73,7 @@ class Belief:
 
     mean_um: float
     variance_um2: float
+    bias_um2: float = 0.0
     n_outliers: int = 0
     n_resets: int = 0
     n_agreed: int = 0
@@ -74,8 +86,8 @@ class Belief:
 
     @property
     def sd_um(self) -> float:
-        """Standard deviation in um."""
-        return math.sqrt(self.variance_um2)
+        """Standard deviation in um; the variance has the bias in it where it is the larger."""
+        return math.sqrt(max(self.variance_um2, self.bias_um2))
 
     @property
     def half90_um(self) -> float:
@@ -91,11 +103,11 @@ def predict(belief: Belief, *, move_um: float, dt_s: float, settings: BeliefSett
     Thermal drift keeps its direction for hours, so the standard deviation grows with time and not with
     its square root.
     """
-    sd_um = belief.sd_um + settings.fastest_drift_um_per_h * dt_s / 3600
+    sd_um = math.sqrt(belief.variance_um2) + settings.fastest_drift_um_per_h * max(dt_s, 0.0) / 3600
     return replace(
         belief,
         mean_um=belief.mean_um + move_um,
-        variance_um2=min(sd_um, UNKNOWN_SD_UM) ** 2,
+        variance_um2=min(sd_um**2 + (settings.scale_error * move_um) ** 2, UNKNOWN_SD_UM**2),
         is_tried=belief.is_tried or abs(move_um) > LEAST_MOVE_UM,
     )
 
@@ -105,23 +117,29 @@ def update(belief: Belief, estimate: FocusEstimate, *, settings: BeliefSettings)
 
     Notes
     -----
-    A scalar Kalman filter with a floor under the standard deviation and a gate against outliers.
+    A scalar Kalman filter with a gate against outliers. It follows answers as if their errors were new in
+    each frame, which finds focus even where a model's scale is wrong; that they are not is in the bias, which
+    no number of frames takes away (docs/decisions/0012). An answer that the belief cannot explain may be that
+    of a field with two layers: then the layer that it follows counts.
     """
     if not (estimate.accepted and math.isfinite(estimate.defocus_um) and math.isfinite(estimate.std_um)):
         return belief
     noise_um2 = max(estimate.std_um, settings.scene_bias_um) ** 2
-    innovation_um = estimate.defocus_um - belief.mean_um
-    if abs(innovation_um) > settings.gate_sds * math.sqrt(belief.variance_um2 + noise_um2):
-        if belief.n_outliers + 1 >= settings.outliers_to_reset:
-            n_resets = belief.n_resets + belief.is_tried
-            return Belief(estimate.defocus_um, noise_um2, n_resets=n_resets, n_agreed=1)
-        return replace(belief, n_outliers=belief.n_outliers + 1)
+    bias_um2 = (1 - settings.white_share) * noise_um2
+    gate_um = settings.gate_sds * math.sqrt(belief.sd_um**2 + noise_um2)
+    answers_um = (estimate.defocus_um, *estimate.layers_um)
+    told_um = next((um for um in answers_um if abs(um - belief.mean_um) <= gate_um), None)
+    if told_um is None:
+        if belief.n_outliers + 1 < settings.outliers_to_reset:
+            return replace(belief, n_outliers=belief.n_outliers + 1)
+        n_resets = belief.n_resets + belief.is_tried
+        return Belief(estimate.defocus_um, noise_um2, bias_um2, n_resets=n_resets, n_agreed=1)
     gain = belief.variance_um2 / (belief.variance_um2 + noise_um2)
-    variance_um2 = max((1 - gain) * belief.variance_um2, settings.scene_bias_um**2)
     return replace(
         belief,
-        mean_um=belief.mean_um + gain * innovation_um,
-        variance_um2=variance_um2,
+        mean_um=belief.mean_um + gain * (told_um - belief.mean_um),
+        variance_um2=max((1 - gain) * belief.variance_um2, (LEAST_SHARE * settings.scene_bias_um) ** 2),
+        bias_um2=bias_um2,
         n_outliers=0,
         n_resets=0 if belief.is_tried else belief.n_resets,
         n_agreed=belief.n_agreed + 1,

@@ -22,8 +22,8 @@ class ControllerSettings(Settings):
     target_um : float
         The lock target: the defocus to hold.
     dead_band_um : float
-        No move while the defocus is believed to be this close to the target: half of the 2018 paper's +-1 um,
-        so that the errors of the estimates have the other half.
+        No move while the defocus is believed to be this close to the target. The 2018 paper has +-1 um; what
+        is inside stays as it is, on top of the errors of the estimates.
     largest_sd_um : float
         No move while the belief is wider than this.
     long_move_um : float
@@ -32,7 +32,7 @@ class ControllerSettings(Settings):
     """
 
     target_um: float = 0.0
-    dead_band_um: float = Field(default=0.5, ge=0)
+    dead_band_um: float = Field(default=0.25, ge=0)
     largest_sd_um: float = Field(default=1.5, gt=0)
     long_move_um: float = Field(default=2.0, gt=0)
 

@@ -65,7 +65,7 @@ class LockSettings(Settings):
         >>> limits = LimitSettings.around(100.0, reach_um=30.0)
         >>> low_power = LockSettings(limits=limits).for_depth(8.0)
         >>> low_power.tolerance_um, low_power.controller.dead_band_um
-        (10.0, 5.0)
+        (10.0, 2.5)
         """
         factor = max(depth_um / USUAL_DEPTH_UM, 1.0)
         return self.replace(
