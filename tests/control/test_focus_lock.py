@@ -80,6 +80,7 @@ def test_an_estimate_that_is_too_uncertain_moves_nothing_and_is_called_so():
     assert microscope.commands == []
     assert (summary.held, unsure.state) == (False, LockState.STOPPED)
     assert summary.residual_rms_um is None
+    assert summary.why_not_locked == "the estimate is too uncertain"
 
 
 def test_the_record_says_when_the_window_stops_the_drive_and_when_moves_do_not_help(tmp_path):
@@ -123,6 +124,7 @@ def test_a_lock_that_never_finds_focus_is_idle_and_not_held():
     estimator = TruthfulEstimator(microscope, accepted=lambda frame: False)
     summary = lock_on(microscope, estimator, clock).run(10)
     assert (summary.held, summary.within_tolerance, summary.residual_rms_um) == (False, 0.0, None)
+    assert summary.why_not_locked == "the estimate was not accepted"
     assert microscope.commands == []
 
 

@@ -27,6 +27,8 @@ def say_summary(summary: LockSummary) -> None:
             f"Residual defocus {summary.residual_rms_um:.2f} um RMS, {summary.residual_largest_um:.2f} um at "
             f"most; {summary.within_tolerance:.1%} of frames within tolerance."
         )
+    if summary.why_not_locked and not summary.held:
+        say(f"While it was not locked, mostly: {summary.why_not_locked}.")
     if summary.fault:
         say(f"Ended early: {summary.fault}", style="red")
 

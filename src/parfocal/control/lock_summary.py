@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -35,6 +36,8 @@ class LockSummary:
         Highest stage position minus lowest.
     fault : str
         The failure that ended it; empty if none did.
+    why_not_locked : str
+        What most of the frames said that were not locked, after any self-check; empty if there were none.
     """
 
     hours: float
@@ -48,6 +51,7 @@ class LockSummary:
     held: bool
     stage_travel_um: float
     fault: str = ""
+    why_not_locked: str = ""
 
 
 class LockTally:
@@ -68,6 +72,7 @@ class LockTally:
         self._sum_of_squares_um2 = self._largest_um = 0.0
         self._knows_truth = False
         self._state = LockState.IDLE
+        self._reasons: Counter[str] = Counter()
 
     def add(self, snapshot: LockSnapshot) -> None:
         """Count one more frame."""
@@ -78,6 +83,8 @@ class LockTally:
         self._n_moves += snapshot.move_um != 0
         self._losses += snapshot.state is LockState.LOST and self._state is not LockState.LOST
         self._state = snapshot.state
+        if self._state not in (LockState.LOCKED, LockState.VERIFYING):
+            self._reasons[snapshot.reason] += 1
         if self._n_locked or self._state is LockState.LOCKED:
             self._n_locked += 1
             self._add_residual(snapshot)
@@ -110,6 +117,7 @@ class LockTally:
             held=self._held() and not fault,
             stage_travel_um=_width(self._z_range_um),
             fault=fault,
+            why_not_locked=next((reason for reason, _ in self._reasons.most_common(1)), ""),
         )
 
     def _held(self) -> bool:
