@@ -128,13 +128,18 @@ def test_a_lock_that_never_finds_focus_is_idle_and_not_held():
     assert microscope.commands == []
 
 
-def test_a_hand_on_the_focus_knob_is_noticed_and_undone_once_it_rests(tmp_path):
+def settled_lock(record) -> tuple[TinyMicroscope, FocusLock, RunLog]:
     clock = SimulatedClock(paced=False)
     microscope = TinyMicroscope(clock)
-    log = RunLog.create(tmp_path / "run", settings={}, model_fingerprint="")
+    log = RunLog.create(record, settings={}, model_fingerprint="")
     lock = lock_on(microscope, TruthfulEstimator(microscope), clock, log=log)
     for _ in range(40):
         lock.step()
+    return microscope, lock, log
+
+
+def test_a_hand_on_the_focus_knob_is_noticed_and_undone_once_it_rests(tmp_path):
+    microscope, lock, log = settled_lock(tmp_path / "run")
     for _ in range(4):
         microscope.z_um += 1.0
         snapshot = lock.step()
@@ -167,12 +172,7 @@ def test_a_lost_lock_goes_back_to_where_it_was_last_in_focus(sign):
 
 
 def test_old_frames_move_nothing_and_are_told(tmp_path):
-    clock = SimulatedClock(paced=False)
-    microscope = TinyMicroscope(clock)
-    log = RunLog.create(tmp_path / "run", settings={}, model_fingerprint="")
-    lock = lock_on(microscope, TruthfulEstimator(microscope), clock, log=log)
-    for _ in range(40):
-        lock.step()
+    microscope, lock, log = settled_lock(tmp_path / "run")
     frozen = microscope.snap()
     microscope.snap = lambda: frozen
     lock.step()
