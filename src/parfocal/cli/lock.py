@@ -64,7 +64,7 @@ def lock(
     lowest_z: LowestZ = None,
     highest_z: HighestZ = None,
     largest_step: Annotated[
-        float, typer.Option(metavar="UM", help="No single move is longer.")
+        float, typer.Option(metavar="UM", help="No single move is longer; toward the sample half of it.")
     ] = LARGEST_STEP_UM,
     dead_band: Annotated[
         float | None,
