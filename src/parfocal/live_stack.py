@@ -7,12 +7,12 @@ from functools import partial
 import numpy as np
 
 from parfocal.control import CutBy, LimitSettings, Supervisor
-from parfocal.errors import InputError, LimitError
+from parfocal.errors import DeviceError, InputError, LimitError
 from parfocal.hold import Rig
 from parfocal.zstack import ZStack
 
 PLANES = 9
-THERE_UM, REST_S = 1e-3, 0.05
+THERE_UM, REST_S, MOST_IDLE = 1e-3, 0.05, 40
 
 
 def live_stack(rig: Rig, *, limits: LimitSettings, step_um: float) -> ZStack:
@@ -64,8 +64,15 @@ def live_stack(rig: Rig, *, limits: LimitSettings, step_um: float) -> ZStack:
 
 def _go_to(z_um: float, rig: Rig, supervisor: Supervisor) -> None:
     """In as many moves as the limits ask for, with rests where they ask for those."""
+    n_idle = 0
     while abs(left_um := z_um - supervisor.position_um()) > THERE_UM:
         move = supervisor.move_by(left_um)
+        n_idle = 0 if abs(move.um) > THERE_UM else n_idle + 1
+        if n_idle > MOST_IDLE:
+            raise DeviceError(
+                f"Expected the focus drive to go from {z_um - left_um:.3f} to {z_um:.3f} um, it does not "
+                "move: its steps may be coarser than the largest one that is allowed."
+            )
         if move.cut_by in (CutBy.NOTHING, CutBy.WINDOW):
             return
         if move.cut_by is CutBy.TRAVEL:

@@ -152,23 +152,72 @@ def test_a_hand_on_the_focus_knob_is_noticed_and_undone_once_it_rests(tmp_path):
     assert "somebody moved the drive to" in RunLog.open(tmp_path / "run").events()[-1].text
 
 
-@pytest.mark.parametrize("sign", [1.0, -1.0], ids=["a field that empties", "a model with the wrong sign"])
-def test_a_lost_lock_goes_back_to_where_it_was_last_in_focus(sign):
+def steps(lock: FocusLock, clock: SimulatedClock, *, seconds: float):
+    for _ in range(round(20 * seconds)):
+        clock.wait_until(clock.now_s() + 0.05)
+        yield lock.step()
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0], ids=["then nothing can be told", "a model with the wrong sign"])
+def test_a_lock_that_was_led_away_goes_back_to_where_it_was_last_in_focus(sign):
+    clock = SimulatedClock(paced=False)
+    microscope = TinyMicroscope(clock, focus_um=lambda t_s: 0.0 if t_s < 2 else 4.0)
+    told = TruthfulEstimator(microscope, accepted=lambda frame: sign < 0 or frame < 44)
+    lock = lock_on(microscope, told, clock)
+    list(steps(lock, clock, seconds=2))
+    good_um, told._sign = microscope.z_um, sign
+    later = list(steps(lock, clock, seconds=20))
+    assert max(abs(snapshot.z_um - good_um) for snapshot in later) > 1.5
+    assert (later[-1].state, microscope.z_um) == (LockState.LOST, pytest.approx(good_um, abs=0.5))
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0], ids=["nothing can be told there", "moves did not help before"])
+def test_where_somebody_left_the_drive_it_stays_while_nothing_can_be_told(sign):
+    clock = SimulatedClock(paced=False)
+    microscope = TinyMicroscope(clock, z_um=2.0)
+    told = TruthfulEstimator(microscope, sign=sign, accepted=lambda frame: microscope.z_um > -30)
+    lock = lock_on(microscope, told, clock)
+    list(steps(lock, clock, seconds=10))
+    microscope.z_um = -50.0  # to change the slide
+    assert {snapshot.z_um for snapshot in steps(lock, clock, seconds=20)} == {-50.0}
+
+
+def test_a_drive_that_was_moved_during_the_exposure_is_left_alone():
+    clock = SimulatedClock(paced=False)
+    microscope = TinyMicroscope(clock, z_um=0.0, focus_um=lambda t_s: 1.5)
+    lock = lock_on(microscope, TruthfulEstimator(microscope, noise_um=0.05, bias_um=0.05), clock)
+    snap = microscope.snap
+
+    def snap_and_turn():
+        microscope.z_um = 6.0 if microscope.z_um < 5 else 7.0
+        return snap()
+
+    microscope.snap = snap_and_turn
+    assert lock.step().move_um == 0.0
+    assert microscope.commands == []
+
+
+@pytest.mark.parametrize("every", [2, 3, 10])
+def test_a_jump_is_followed_though_few_frames_can_be_told(every):
+    clock = SimulatedClock(paced=False)
+    microscope = TinyMicroscope(clock, focus_um=lambda t_s: 0.0 if t_s < 5 else 14.0)
+    told = TruthfulEstimator(microscope, accepted=lambda frame: frame % every == 0)
+    lock = lock_on(microscope, told, clock)
+    list(steps(lock, clock, seconds=60))
+    assert abs(microscope.true_defocus_um()) < 1.5
+
+
+def test_a_self_check_begins_anew_where_somebody_left_the_drive():
     clock = SimulatedClock(paced=False)
     microscope = TinyMicroscope(clock)
-    told = TruthfulEstimator(microscope, accepted=lambda frame: frame < 40 or sign < 0)
-    settings = SETTINGS.replace(controller={"dead_band_um": 0.5})
+    settings = SETTINGS.replace(self_check={})
+    told = TruthfulEstimator(microscope, accepted=lambda frame: microscope.z_um > -30)
     lock = lock_on(microscope, told, clock, settings=settings)
-    for _ in range(40):
-        lock.step()
-    good_um = microscope.z_um
-    told._sign = sign
-    microscope.z_um += 3.0  # somebody's hand; from here on the model is of no help
-    for _ in range(200):
-        clock.wait_until(clock.now_s() + 0.05)
-        snapshot = lock.step()
-    assert snapshot.state is LockState.LOST
-    assert microscope.z_um == pytest.approx(good_um, abs=1.0)
+    list(steps(lock, clock, seconds=0.15))
+    microscope.z_um = -50.0
+    waiting = list(steps(lock, clock, seconds=5))
+    assert {snapshot.z_um for snapshot in waiting} == {-50.0}
+    assert {snapshot.state for snapshot in waiting} == {LockState.VERIFYING}
 
 
 def test_old_frames_move_nothing_and_are_told(tmp_path):

@@ -30,6 +30,8 @@ def test_a_recorded_stack_may_repeat_its_planes():
     assert [watch.doubt(FRAMES[0], took_s=0.0) for _ in range(3)] == ["", "", ""]
 
 
-@pytest.mark.parametrize(("took_s", "told"), [(0.5, ""), (7.0, "the camera took 7.0 s for the frame")])
+@pytest.mark.parametrize(
+    ("took_s", "told"), [(0.5, ""), (7.0, "the camera took more than 5 s for the frame")]
+)
 def test_a_frame_that_took_long_is_doubted(took_s: float, told: str):
     assert FrameWatch(FrameWatchSettings()).doubt(FRAMES[0], took_s=took_s) == told

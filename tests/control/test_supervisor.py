@@ -95,6 +95,23 @@ def test_somebody_who_moves_the_drive_is_noticed_and_one_who_undoes_every_move_i
     assert drive.calls[-1] == "stop"
 
 
+def test_a_drive_that_was_moved_since_it_was_last_looked_at_is_not_moved():
+    drive = microscope_at(0.0)
+    supervisor = supervisor_of(drive)
+    drive.z_um = 3.0
+    assert supervisor.move_by(-1.0) == Move(0.0, CutBy.HAND)
+    assert supervisor.move_by(-1.0).um == -1.0
+
+
+def test_a_drive_that_creeps_back_by_a_third_is_no_fight():
+    drive = microscope_at(0.0)
+    supervisor = supervisor_of(drive)
+    for k in range(8):
+        moved_um = supervisor.move_by(2.0 if k % 2 else -2.0).um
+        drive.z_um -= 0.3 * moved_um
+        supervisor.position_um()
+
+
 @pytest.mark.parametrize("z_um", [-11.0, 21.0, math.nan])
 def test_it_refuses_a_drive_outside_the_window(z_um):
     with pytest.raises(LimitError, match=r"between -10.0 and 20.0 um"):

@@ -31,6 +31,8 @@ _HELD_BY = {
     CutBy.WINDOW: "at the limit of the window: the focus lies beyond it",
     CutBy.TRAVEL: "held still: the travel allowed in an hour is used up",
 }
+HARDLY = 0.1
+"""Of a move that was asked for: no more, and the drive was held."""
 CHECKS_PER_RANGE = 24
 """A known move is that part of what the model can tell, unless the settings say how long it is."""
 
@@ -111,7 +113,7 @@ class FocusLock:
         self._state = LockState.IDLE
         self._belief = Belief.unknown()
         self._before: tuple[float, float] | None = None  # time and stage position of the last frame
-        self._bad_frames = 0
+        self._bad_frames = self._blind_frames = 0
         self._good_z_um = self._supervisor.position_um()  # where it was last in focus; where it began, before
         self._moves_help = True
         self._cut_by = CutBy.NOTHING
@@ -200,11 +202,12 @@ class FocusLock:
             decision = self._decide(estimate, z_um=z_um)
             self._judge(estimate, z_um=z_um)
         if is_displaced:
-            self._event(f"somebody moved the drive to {z_um:.2f} um")
-            decision = Decision(0.0, "somebody moved the drive: holding still")
+            decision = self._yield_to_a_hand(z_um)
         move = self._supervisor.move_by(decision.move_um) if decision.move_um else Move(0.0)
+        if move.cut_by is CutBy.HAND:
+            self._yield_to_a_hand(self._supervisor.position_um())
         if self._state is not LockState.VERIFYING:  # a known move that is cut short proves nothing of focus
-            self._notice_cut(move)
+            self._notice_cut(move, wanted_um=decision.move_um)
         return LockSnapshot(
             t_s=t_s,
             wall_time_s=time.time(),
@@ -221,6 +224,13 @@ class FocusLock:
             reason=decision.reason,
             true_defocus_um=true_defocus_um,
         )
+
+    def _yield_to_a_hand(self, z_um: float) -> Decision:
+        """Somebody wants the drive elsewhere: nothing goes back from there but by what an image says."""
+        self._event(f"somebody moved the drive to {z_um:.2f} um")
+        self._good_z_um = z_um
+        self._looks.clear()
+        return Decision(0.0, "somebody moved the drive: holding still")
 
     def _see(self, *, t_s: float) -> FocusEstimate:
         """What the model says of a new frame; not to be acted on where the frame is old."""
@@ -251,7 +261,7 @@ class FocusLock:
     def _check_step_um(self, settings: SelfCheckSettings) -> float:
         lowest_um, highest_um = self._estimator.z_range_um
         step_um = settings.step_um or (highest_um - lowest_um) / CHECKS_PER_RANGE
-        return min(step_um, self._settings.limits.largest_step_um)
+        return min(step_um, self._settings.limits.step_toward_um)
 
     @property
     def _refusal(self) -> str:
@@ -284,8 +294,10 @@ class FocusLock:
 
     def _back(self, z_um: float, reason: str) -> Decision:
         """Nothing to go by: hold still; but once the lock is lost, where it was last in focus is better."""
-        away_um = z_um - self._good_z_um
-        if self._state is LockState.LOST and abs(away_um) > self._settings.tolerance_um:
+        away_um, settings = z_um - self._good_z_um, self._settings
+        blind_s = self._blind_frames / settings.frame_rate_hz
+        is_over = not self._moves_help or blind_s >= settings.lost_after_s
+        if self._state is LockState.LOST and is_over and abs(away_um) > settings.tolerance_um:
             return Decision(-away_um, f"{reason}: back to where it was last in focus")
         return Decision(0.0, reason)
 
@@ -302,6 +314,7 @@ class FocusLock:
         trusted = estimate.accepted and widest_um <= settings.controller.largest_sd_um
         good = trusted and abs(error_um) <= settings.tolerance_um
         self._bad_frames = 0 if good else self._bad_frames + 1
+        self._blind_frames = 0 if trusted else self._blind_frames + 1
         if good and self._moves_help and not self._belief.n_outliers:
             self._good_z_um = z_um
         bad_s = self._bad_frames / settings.frame_rate_hz
@@ -312,8 +325,9 @@ class FocusLock:
             self._event(str(state))
         self._state = state
 
-    def _notice_cut(self, move: Move) -> None:
-        cut_by = move.cut_by if move.um == 0 else CutBy.NOTHING
+    def _notice_cut(self, move: Move, *, wanted_um: float) -> None:
+        is_held = abs(move.um) <= HARDLY * abs(wanted_um)
+        cut_by = move.cut_by if is_held else CutBy.NOTHING
         if cut_by is not self._cut_by and cut_by in _HELD_BY:
             self._event(_HELD_BY[cut_by])
         self._cut_by = cut_by

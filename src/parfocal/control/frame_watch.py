@@ -57,5 +57,5 @@ class FrameWatch:
         if is_repeated and self._settings.refuse_repeated:
             return "the camera gave the same frame again"
         if took_s > self._settings.slowest_frame_s:
-            return f"the camera took {took_s:.1f} s for the frame"
+            return f"the camera took more than {self._settings.slowest_frame_s:g} s for the frame"
         return ""

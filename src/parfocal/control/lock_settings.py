@@ -34,8 +34,8 @@ class LockSettings(Settings):
     lost_um : float
         This far from the target, and the lock is lost at once.
     useless_moves : int
-        After so many moves in a row that did not bring what the estimates promised, the lock is lost and the
-        drive holds still for the rest of the run.
+        After so many moves in a row that did not bring what the estimates promised, the lock is lost; the
+        drive goes back to where it was last in focus and holds still for the rest of the run.
     self_check : SelfCheckSettings, optional
         How the model is checked against the stage before it is followed; not at all if not given.
     watch : FrameWatchSettings

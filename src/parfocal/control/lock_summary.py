@@ -37,7 +37,7 @@ class LockSummary:
     fault : str
         The failure that ended it; empty if none did.
     why_not_locked : str
-        What most of the frames said that were not locked, after any self-check; empty if there were none.
+        What most of the frames said that were not locked; empty if there were none.
     """
 
     hours: float
@@ -83,7 +83,7 @@ class LockTally:
         self._n_moves += snapshot.move_um != 0
         self._losses += snapshot.state is LockState.LOST and self._state is not LockState.LOST
         self._state = snapshot.state
-        if self._state not in (LockState.LOCKED, LockState.VERIFYING):
+        if self._state is not LockState.LOCKED:
             self._reasons[snapshot.reason] += 1
         if self._n_locked or self._state is LockState.LOCKED:
             self._n_locked += 1

@@ -16,6 +16,8 @@ from parfocal.errors import DeviceError, LimitError
 from parfocal.settings import Settings
 
 HOUR_S = 3600.0
+MOST_OF_IT = 0.6
+"""Of a move, from which on it was undone; less than that may be a drive that creeps back."""
 
 
 class LimitSettings(Settings):
@@ -95,6 +97,7 @@ class CutBy(StrEnum):
     RATE = "the largest rate"
     TRAVEL = "the travel allowed in an hour"
     WINDOW = "the end of the window"
+    HAND = "somebody else, who moved the drive"
 
 
 @dataclass(frozen=True)
@@ -130,12 +133,13 @@ class Supervisor:
         self._rate = Allowance(step_um, limits.rate_um_per_s, step_um, now_s)
         self._travel = Allowance(budget_um, limits.budget_um_per_h / HOUR_S, budget_um, now_s)
         self._left_at_um = self._read_um()
-        self._is_displaced = self._has_moved = False
+        self._is_displaced = False
+        self._moved_um = 0.0  # by the last move, until it is looked at
         self._n_undone = 0
 
     @property
     def is_displaced(self) -> bool:
-        """Whether the drive, when last looked at, stood elsewhere than it was left: somebody moved it."""
+        """Whether the drive, when last looked at, stood elsewhere than it was left: moved, or crept."""
         return self._is_displaced
 
     def position_um(self) -> float:
@@ -157,8 +161,9 @@ class Supervisor:
     def move_by(self, move_um: float) -> Move:
         """How far the drive went when asked to go `move_um`.
 
-        The move is cut to the largest step, to what rate and travel allow, then to the window. The drive is
-        stopped before any error is raised.
+        The move is cut to the largest step, to what rate and travel allow, then to the window. A drive that
+        somebody moved since it was last looked at stays where it is. The drive is stopped before any error is
+        raised.
 
         Raises
         ------
@@ -181,6 +186,8 @@ class Supervisor:
         if not math.isfinite(move_um):
             raise LimitError(f"Expected a move in um, got {move_um}. Nothing was moved.")
         start_um, t_s = self._look(), self._clock.now_s()
+        if self._is_displaced:  # since the image that asked for this move
+            return Move(0.0, CutBy.HAND)
         target_um, cut_by = self._cut(start_um, move_um, t_s)
         if target_um == start_um:
             return Move(0.0, cut_by)
@@ -194,8 +201,8 @@ class Supervisor:
                 f"Expected the focus drive at {target_um:.3f} um, it reads {arrived_um:.3f} um. "
                 "Check that nothing blocks it and that nothing else moves it."
             )
-        self._left_at_um, self._has_moved = arrived_um, True
-        return Move(arrived_um - start_um, cut_by)
+        self._left_at_um, self._moved_um = arrived_um, arrived_um - start_um
+        return Move(self._moved_um, cut_by)
 
     def _cut(self, start_um: float, move_um: float, t_s: float) -> tuple[float, CutBy]:
         limits = self._limits
@@ -215,9 +222,10 @@ class Supervisor:
         """Where the drive stands; notices when that is not where it was left."""
         z_um, left_at_um = self._read_um(), self._left_at_um
         self._is_displaced = abs(z_um - left_at_um) > self._limits.arrival_tolerance_um
-        if self._has_moved:
-            self._n_undone = self._n_undone + 1 if self._is_displaced else 0
-        self._has_moved = False
+        if self._moved_um:
+            is_undone = self._is_displaced and (left_at_um - z_um) / self._moved_um > MOST_OF_IT
+            self._n_undone = self._n_undone + 1 if is_undone else 0
+        self._moved_um = 0.0
         if self._is_displaced:
             self._left_at_um = z_um
         if self._n_undone >= self._limits.most_undone:

@@ -27,6 +27,7 @@ from parfocal.model.backends.contract import Precision
 from parfocal.model.backends.quantisation import quantised
 from parfocal.model.networks import Network
 
+_TRACING = Lock()  # what PyTorch keeps of a trace belongs to the process
 MOST_SIZES = 8
 """Frame sizes that stay compiled."""
 _HINTS = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}  # of int8, what is left to be multiplied as floats
@@ -112,7 +113,7 @@ def _converted(network: Network, *, side_px: int) -> tuple[tuple[str, ...], open
 
 def converted(module: nn.Module, *examples: Tensor) -> openvino.Model:
     """A module as OpenVINO has it, for inputs of any size like the examples."""
-    with torch.inference_mode(), warnings.catch_warnings():
+    with _TRACING, torch.inference_mode(), warnings.catch_warnings():
         # Its successor, torch.export, writes errors to the log on its way through OpenVINO's reader.
         warnings.simplefilter("ignore", DeprecationWarning)
         traced = torch.jit.trace(module, examples, check_trace=False)  # type: ignore[no-untyped-call]
