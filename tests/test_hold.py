@@ -199,7 +199,7 @@ def test_a_target_that_the_model_cannot_tell_is_refused_before_anything_moves(
 
 
 def test_a_drift_that_outruns_the_lock_is_not_called_held(tmp_path: Path) -> None:
-    experiment = ExperimentSettings(hours=1, drift_um=150)
+    experiment = ExperimentSettings(hours=1, drift_um=400)
     fast = simulated_rig(TINY, seed=1, speed=72.0, paced=False, experiment=experiment)
     record = tmp_path / "night.sqlite"
     summary = hold_focus(fast, Told(fast), settings=settings_of(fast), hours=0.05, record=record)

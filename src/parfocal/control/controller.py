@@ -12,6 +12,8 @@ from parfocal.settings import Settings
 
 AGREED = 2
 """Answers, before a long move."""
+SURE = 0.2
+"""Of the way to the target: a standard deviation that leaves no doubt on which side it is."""
 
 
 class ControllerSettings(Settings):
@@ -25,7 +27,7 @@ class ControllerSettings(Settings):
         No move while the defocus is believed to be this close to the target. The 2018 paper has +-1 um; what
         is inside stays as it is, on top of the errors of the estimates.
     largest_sd_um : float
-        No move while the belief is wider than this.
+        No move while the belief is wider than this; far from the target, than a fifth of the way there.
     long_move_um : float
         A longer one needs a second answer that agrees with the first, and goes no further than the near end
         of the belief's interval: what lies beyond is seen better from there.
@@ -35,6 +37,17 @@ class ControllerSettings(Settings):
     dead_band_um: float = Field(default=0.25, ge=0)
     largest_sd_um: float = Field(default=1.5, gt=0)
     long_move_um: float = Field(default=2.0, gt=0)
+
+    def is_unsure(self, *, error_um: float, sd_um: float) -> bool:
+        """Whether something so wide, so far from the target, is too uncertain to move by.
+
+        Examples
+        --------
+        >>> settings = ControllerSettings()
+        >>> settings.is_unsure(error_um=2.0, sd_um=1.8), settings.is_unsure(error_um=15.0, sd_um=1.8)
+        (True, False)
+        """
+        return not sd_um <= max(self.largest_sd_um, SURE * abs(error_um))
 
 
 @dataclass(frozen=True)
@@ -59,7 +72,7 @@ def decide(belief: Belief, settings: ControllerSettings) -> Decision:
     -4.4
     """
     error_um = belief.mean_um - settings.target_um
-    if belief.sd_um > settings.largest_sd_um:
+    if settings.is_unsure(error_um=error_um, sd_um=belief.sd_um):
         return Decision(0.0, "too uncertain to move")
     if belief.n_outliers:
         return Decision(0.0, "the last estimates contradict each other")

@@ -288,7 +288,8 @@ class FocusLock:
             return self._back(z_um, "moves did not help")
         if self._doubt or not estimate.accepted:
             return self._back(z_um, self._doubt or "the estimate was not accepted")
-        if estimate.std_um > controller.largest_sd_um:
+        told_um = estimate.defocus_um - controller.target_um
+        if controller.is_unsure(error_um=told_um, sd_um=estimate.std_um):
             return self._back(z_um, "the estimate is too uncertain")
         return decide(self._belief, controller)
 
@@ -311,7 +312,7 @@ class FocusLock:
         settings = self._settings
         error_um = self._belief.mean_um - settings.controller.target_um
         widest_um = max(estimate.std_um, self._belief.sd_um)
-        trusted = estimate.accepted and widest_um <= settings.controller.largest_sd_um
+        trusted = estimate.accepted and not settings.controller.is_unsure(error_um=error_um, sd_um=widest_um)
         good = trusted and abs(error_um) <= settings.tolerance_um
         self._bad_frames = 0 if good else self._bad_frames + 1
         self._blind_frames = 0 if trusted else self._blind_frames + 1
