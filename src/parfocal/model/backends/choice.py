@@ -78,10 +78,11 @@ def _open_openvino(
 
     if inference.precision != "auto":
         return opened(inference.precision)
+    if isinstance(network, FocusNetwork) and not _reads_cells(network):
+        return opened("fp32")  # nothing is rounded, so there is nothing to try
     exact = TorchBackend(network)
     frames = drawn_frames(settings)
-    rounds = _reads_cells(network) or not isinstance(network, FocusNetwork)
-    precisions: list[Precision] = ["bf16"] if rounds and multiplies_bf16() else []
+    precisions: list[Precision] = ["bf16"] if multiplies_bf16() else []
     if not _reads_cells(network):  # PyTorch runs a reader faster in fp32
         precisions.append("fp32")
     for precision in precisions:
