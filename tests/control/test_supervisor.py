@@ -104,12 +104,14 @@ def test_a_drive_that_was_moved_since_it_was_last_looked_at_is_not_moved():
 
 
 def test_a_drive_that_creeps_back_by_a_third_is_no_fight():
-    drive = microscope_at(0.0)
-    supervisor = supervisor_of(drive)
+    drive, clock = microscope_at(0.0), SimulatedClock(paced=False)
+    supervisor = supervisor_of(drive, clock=clock)
     for k in range(8):
+        clock.wait_until(k)
         moved_um = supervisor.move_by(2.0 if k % 2 else -2.0).um
         drive.z_um -= 0.3 * moved_um
-        supervisor.position_um()
+        assert supervisor.position_um() == drive.z_um
+    assert len(drive.commands) == 8 and "stop" not in drive.calls
 
 
 @pytest.mark.parametrize("z_um", [-11.0, 21.0, math.nan])

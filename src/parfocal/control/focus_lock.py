@@ -99,7 +99,6 @@ class FocusLock:
         truth: Callable[[], float] | None = None,
     ) -> None:
         self._camera = camera
-        self._drive = drive
         self._estimator = estimator
         self._settings = settings
         self._clock = clock
