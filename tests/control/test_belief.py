@@ -109,3 +109,33 @@ def test_jumps_of_the_focus_between_which_nothing_moved_do_not_count():
         for _ in range(2 * SETTINGS.outliers_to_reset):
             belief = update(belief, estimate_of(jump_um), settings=SETTINGS)
     assert belief.n_resets == 0
+
+
+@pytest.mark.parametrize(("frame_s", "within_um_per_h"), [(0.05, 2.5), (36.0, 1.0), (300.0, 1.0)])
+def test_a_steady_drift_is_learned_and_goes_on_while_nothing_can_be_told(frame_s, within_um_per_h):
+    generator, drift_um_per_h = np.random.default_rng(2), -6.0
+    belief, hours = Belief.unknown(), 3 if frame_s > 1 else 1
+    for k in range(round(3600 * hours / frame_s)):
+        told_um = drift_um_per_h * k * frame_s / 3600 + 0.1 * generator.standard_normal()
+        belief = predict(belief, move_um=0.0, dt_s=frame_s, settings=SETTINGS)
+        belief = update(belief, estimate_of(told_um, std_um=0.2), settings=SETTINGS, dt_s=frame_s)
+    learned = 3600 * belief.drift_um_per_s
+    assert learned == pytest.approx(drift_um_per_h, abs=within_um_per_h)
+    later = predict(belief, move_um=0.0, dt_s=1800.0, settings=SETTINGS)
+    assert later.mean_um - belief.mean_um == pytest.approx(learned / 2)
+
+
+def test_the_way_to_focus_is_no_drift():
+    belief = update(Belief.unknown(), estimate_of(12.0), settings=SETTINGS, dt_s=0.05)
+    for defocus_um in (12.0, 7.0, 3.0, 0.5):
+        belief = predict(belief, move_um=defocus_um - belief.mean_um, dt_s=0.05, settings=SETTINGS)
+        belief = update(belief, estimate_of(defocus_um), settings=SETTINGS, dt_s=0.05)
+    assert belief.drift_um_per_s == 0.0
+
+
+def test_no_drift_is_learned_that_is_faster_than_there_may_be():
+    belief = Belief(0.0, 0.04, n_agreed=100)
+    for _ in range(500):
+        belief = predict(belief, move_um=0.0, dt_s=36.0, settings=SETTINGS)
+        belief = update(belief, estimate_of(belief.mean_um + 1.0), settings=SETTINGS, dt_s=36.0)
+    assert 3600 * belief.drift_um_per_s == pytest.approx(SETTINGS.fastest_drift_um_per_h)

@@ -99,7 +99,7 @@ def test_the_record_says_when_the_window_stops_the_drive_and_when_moves_do_not_h
     assert sum("moves do not help" in text for text in told) == 1
 
 
-def test_doubt_holds_still_then_counts_as_lost_then_recovers():
+def test_doubt_holds_still_then_looks_for_the_focus_then_counts_as_lost_then_recovers():
     clock = SimulatedClock(1.0, paced=False)
     microscope = TinyMicroscope(clock)
     estimator = TruthfulEstimator(microscope, accepted=lambda frame: not 50 <= frame < 250)
@@ -111,9 +111,11 @@ def test_doubt_holds_still_then_counts_as_lost_then_recovers():
     states = [snapshot.state for snapshot in snapshots]
     assert states[49] is LockState.LOCKED
     assert states[50] is LockState.UNCERTAIN
+    assert states[160] is LockState.SEARCHING
     assert states[249] is LockState.LOST
     assert states[-1] is LockState.LOCKED
-    assert all(snapshot.move_um == 0 for snapshot in snapshots[50:250])
+    assert all(snapshot.move_um == 0 for snapshot in snapshots[50:150])
+    assert abs(snapshots[249].z_um) < 1.0
     summary = summarise(snapshots, target_um=0, tolerance_um=1)
     assert (summary.losses, summary.held) == (1, False)
 

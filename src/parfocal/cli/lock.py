@@ -70,7 +70,7 @@ def lock(
         float | None,
         typer.Option(
             metavar="UM",
-            help="No move within this of the target: by default 0.25, or more where the depth of field is.",
+            help="No move within this of the target: by default 0.15, or more where the depth of field is.",
         ),
     ] = None,
     target: Annotated[float, typer.Option(metavar="UM", help="The defocus to hold.")] = 0.0,

@@ -6,14 +6,18 @@ from parfocal.control.controller import ControllerSettings, Decision, decide
 from parfocal.control.devices import Camera, FocusDrive, Microscope
 from parfocal.control.focus_lock import FocusLock
 from parfocal.control.frame_watch import FrameWatch, FrameWatchSettings
+from parfocal.control.gain_watch import GainWatch, GainWatchSettings
 from parfocal.control.lock_settings import LockSettings
-from parfocal.control.lock_snapshot import LockSnapshot, LockState
+from parfocal.control.lock_snapshot import LockSnapshot
+from parfocal.control.lock_state import TRANSITIONS, LockState
 from parfocal.control.lock_summary import LockSummary, LockTally, summarise
+from parfocal.control.recovery import SearchSettings
 from parfocal.control.run_log import RunEvent, RunLog, RunRecord
 from parfocal.control.self_check import Look, SelfCheck, SelfCheckSettings, check_looks
 from parfocal.control.supervisor import CutBy, LimitSettings, Move, Supervisor
 
 __all__ = [
+    "TRANSITIONS",
     "Belief",
     "BeliefSettings",
     "Camera",
@@ -25,6 +29,8 @@ __all__ = [
     "FocusLock",
     "FrameWatch",
     "FrameWatchSettings",
+    "GainWatch",
+    "GainWatchSettings",
     "LimitSettings",
     "LockSettings",
     "LockSnapshot",
@@ -37,6 +43,7 @@ __all__ = [
     "RunEvent",
     "RunLog",
     "RunRecord",
+    "SearchSettings",
     "SelfCheck",
     "SelfCheckSettings",
     "SimulatedClock",

@@ -1,4 +1,4 @@
-"""Belief: where the focus is thought to be, as a Gaussian that every frame and every move updates."""
+"""Belief: where the focus is thought to be and how it drifts, as every frame and every move tell."""
 
 from __future__ import annotations
 
@@ -15,6 +15,10 @@ LEAST_SHARE = 0.5
 """Of the bias of a scene: a belief that is narrower than that follows drift too slowly."""
 LEAST_MOVE_UM = 0.2
 """Shorter ones are the drive's own noise."""
+SETTLED = 10
+"""Answers after which what is corrected is drift, and no longer the way to focus."""
+CALM = 4
+"""The trend follows that much more slowly than the mean: what is faster swings to and fro."""
 
 
 class BeliefSettings(Settings):
@@ -23,7 +27,10 @@ class BeliefSettings(Settings):
     Attributes
     ----------
     fastest_drift_um_per_h : float
-        Drift to be ready for: the standard deviation grows at this rate between accepted estimates.
+        Drift to be ready for: the standard deviation grows at this rate between accepted estimates, and no
+        faster drift is learned.
+    trend_s : float
+        Time in which the learned drift follows the one there is.
     scene_bias_um : float
         No estimate counts as more certain than that.
     white_share : float
@@ -38,6 +45,7 @@ class BeliefSettings(Settings):
     """
 
     fastest_drift_um_per_h: float = Field(default=10.0, ge=0)
+    trend_s: float = Field(default=1200.0, gt=0)
     scene_bias_um: float = Field(default=0.15, gt=0)
     white_share: float = Field(default=0.05, gt=0, le=1)
     scale_error: float = Field(default=0.2, ge=0)
@@ -56,6 +64,8 @@ class Belief:
         new in each frame.
     bias_um2 : float
         Variance of what all answers of the field at hand err alike: no less is left.
+    drift_um_per_s : float
+        How fast the defocus changes while the stage stands still, as learned from what had to be corrected.
     n_outliers : int
         Estimates in a row, up to now, that this belief could not explain.
     n_resets : int
@@ -74,6 +84,7 @@ class Belief:
     mean_um: float
     variance_um2: float
     bias_um2: float = 0.0
+    drift_um_per_s: float = 0.0
     n_outliers: int = 0
     n_resets: int = 0
     n_agreed: int = 0
@@ -101,19 +112,28 @@ def predict(belief: Belief, *, move_um: float, dt_s: float, settings: BeliefSett
     Notes
     -----
     Thermal drift keeps its direction for hours, so the standard deviation grows with time and not with
-    its square root.
+    its square root; and the mean goes on as the drift went.
     """
-    sd_um = math.sqrt(belief.variance_um2) + settings.fastest_drift_um_per_h * max(dt_s, 0.0) / 3600
+    dt_s = max(dt_s, 0.0)
+    sd_um = math.sqrt(belief.variance_um2) + settings.fastest_drift_um_per_h * dt_s / 3600
     return replace(
         belief,
-        mean_um=belief.mean_um + move_um,
+        mean_um=belief.mean_um + move_um + belief.drift_um_per_s * dt_s,
         variance_um2=min(sd_um**2 + (settings.scale_error * move_um) ** 2, UNKNOWN_SD_UM**2),
         is_tried=belief.is_tried or abs(move_um) > LEAST_MOVE_UM,
     )
 
 
-def update(belief: Belief, estimate: FocusEstimate, *, settings: BeliefSettings) -> Belief:
+def update(belief: Belief, estimate: FocusEstimate, *, settings: BeliefSettings, dt_s: float = 0.0) -> Belief:
     """The belief after an estimate; unchanged by one that is not accepted.
+
+    Parameters
+    ----------
+    belief : Belief
+    estimate : FocusEstimate
+    settings : BeliefSettings
+    dt_s : float
+        Seconds since the frame before; of a series of frames, drift is learned.
 
     Notes
     -----
@@ -132,15 +152,34 @@ def update(belief: Belief, estimate: FocusEstimate, *, settings: BeliefSettings)
     if told_um is None:
         if belief.n_outliers + 1 < settings.outliers_to_reset:
             return replace(belief, n_outliers=belief.n_outliers + 1)
-        n_resets = belief.n_resets + belief.is_tried
-        return Belief(estimate.defocus_um, noise_um2, bias_um2, n_resets=n_resets, n_agreed=1)
+        return Belief(
+            estimate.defocus_um,
+            noise_um2,
+            bias_um2,
+            drift_um_per_s=belief.drift_um_per_s,
+            n_resets=belief.n_resets + belief.is_tried,
+            n_agreed=1,
+        )
     gain = belief.variance_um2 / (belief.variance_um2 + noise_um2)
+    corrected_um = gain * (told_um - belief.mean_um)
     return replace(
         belief,
-        mean_um=belief.mean_um + gain * (told_um - belief.mean_um),
+        mean_um=belief.mean_um + corrected_um,
+        drift_um_per_s=_trend(belief, corrected_um, gain=gain, dt_s=dt_s, settings=settings),
         variance_um2=max((1 - gain) * belief.variance_um2, (LEAST_SHARE * settings.scene_bias_um) ** 2),
         bias_um2=bias_um2,
         n_outliers=0,
         n_resets=0 if belief.is_tried else belief.n_resets,
         n_agreed=belief.n_agreed + 1,
     )
+
+
+def _trend(
+    belief: Belief, corrected_um: float, *, gain: float, dt_s: float, settings: BeliefSettings
+) -> float:
+    """The learned drift after one more correction: what has to be corrected again and again is drift."""
+    if belief.n_agreed < SETTLED or dt_s <= 0:
+        return belief.drift_um_per_s
+    fastest = settings.fastest_drift_um_per_h / 3600
+    trend = belief.drift_um_per_s + corrected_um / max(settings.trend_s, CALM * dt_s / gain)
+    return max(-fastest, min(trend, fastest))

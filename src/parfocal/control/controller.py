@@ -12,6 +12,10 @@ from parfocal.settings import Settings
 
 AGREED = 2
 """Answers, before a long move."""
+LEAD = 0.5
+"""Of the dead band, that a move goes beyond the target against the drift: it comes back by itself."""
+SLOWEST_UM_PER_S = 0.5 / 3600
+"""A slower drift has no direction to rely on."""
 SURE = 0.2
 """Of the way to the target: a standard deviation that leaves no doubt on which side it is."""
 
@@ -25,7 +29,8 @@ class ControllerSettings(Settings):
         The lock target: the defocus to hold.
     dead_band_um : float
         No move while the defocus is believed to be this close to the target. The 2018 paper has +-1 um; what
-        is inside stays as it is, on top of the errors of the estimates.
+        is inside stays as it is, on top of the errors of the estimates. A move goes half a dead band beyond
+        the target where the belief knows the direction of the drift.
     largest_sd_um : float
         No move while the belief is wider than this; far from the target, than a fifth of the way there.
     long_move_um : float
@@ -34,7 +39,7 @@ class ControllerSettings(Settings):
     """
 
     target_um: float = 0.0
-    dead_band_um: float = Field(default=0.25, ge=0)
+    dead_band_um: float = Field(default=0.15, ge=0)
     largest_sd_um: float = Field(default=1.5, gt=0)
     long_move_um: float = Field(default=2.0, gt=0)
 
@@ -79,8 +84,14 @@ def decide(belief: Belief, settings: ControllerSettings) -> Decision:
     if abs(error_um) <= settings.dead_band_um:
         return Decision(0.0, "within the dead band")
     if abs(error_um) <= settings.long_move_um:
-        return Decision(-error_um, "outside the dead band")
+        return Decision(-error_um - _lead_um(belief, settings), "outside the dead band")
     if belief.n_agreed < AGREED:
         return Decision(0.0, "a long move waits for a second answer")
     sure_um = max(abs(error_um) - belief.half90_um, abs(error_um) / 2)
     return Decision(-math.copysign(sure_um, error_um), "far from the target")
+
+
+def _lead_um(belief: Belief, settings: ControllerSettings) -> float:
+    if abs(belief.drift_um_per_s) < SLOWEST_UM_PER_S:
+        return 0.0
+    return math.copysign(LEAD * settings.dead_band_um, belief.drift_um_per_s)

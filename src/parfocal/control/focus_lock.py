@@ -6,15 +6,21 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
+
+from numpy.typing import NDArray
 
 from parfocal.control.belief import Belief, predict, update
 from parfocal.control.clock import Clock
 from parfocal.control.controller import Decision, decide
 from parfocal.control.devices import Camera, FocusDrive
 from parfocal.control.frame_watch import FrameWatch
+from parfocal.control.gain_watch import AT_REST_UM, GainWatch
 from parfocal.control.lock_settings import LockSettings
-from parfocal.control.lock_snapshot import LockSnapshot, LockState
+from parfocal.control.lock_snapshot import LockSnapshot
+from parfocal.control.lock_state import LockState, Standing, next_state
 from parfocal.control.lock_summary import LockSummary, LockTally
+from parfocal.control.recovery import Recovery
 from parfocal.control.run_log import RunLog
 from parfocal.control.self_check import (
     Look,
@@ -33,34 +39,10 @@ _HELD_BY = {
 }
 HARDLY = 0.1
 """Of a move that was asked for: no more, and the drive was held."""
+TEXTURE_EVERY = 20
+"""Frames: what there is to see changes slowly, and looking at it takes a millisecond."""
 CHECKS_PER_RANGE = 24
 """A known move is that part of what the model can tell, unless the settings say how long it is."""
-
-
-def next_state(
-    state: LockState, *, error_um: float, trusted: bool, bad_s: float, settings: LockSettings
-) -> LockState:
-    """The state after one more frame.
-
-    Parameters
-    ----------
-    state : LockState
-        The state before.
-    error_um : float
-        Believed distance from the lock target.
-    trusted : bool
-        Whether there is an estimate to act on.
-    bad_s : float
-        Seconds of the camera since the last trusted frame within tolerance; 0 if this is one.
-    settings : LockSettings
-    """
-    if bad_s == 0:
-        return LockState.LOCKED
-    if state in (LockState.IDLE, LockState.LOST):
-        return state
-    if bad_s >= settings.lost_after_s or abs(error_um) > settings.lost_um:
-        return LockState.LOST
-    return LockState.LOCKED if trusted else LockState.UNCERTAIN
 
 
 class FocusLock:
@@ -108,7 +90,9 @@ class FocusLock:
         self._supervisor = Supervisor(drive, settings.limits, clock=clock)
         self._watch = FrameWatch(settings.watch)
         self._tally = LockTally(target_um=settings.controller.target_um, tolerance_um=settings.tolerance_um)
-        self._stop_requested = threading.Event()
+        self._gain_watch = GainWatch(settings.gain_watch)
+        self._recovery = Recovery(settings.limits, z_range_um=estimator.z_range_um, settings=settings.search)
+        self._stop_requested, self._pause_requested = threading.Event(), threading.Event()
         self._state = LockState.IDLE
         self._belief = Belief.unknown()
         self._before: tuple[float, float] | None = None  # time and stage position of the last frame
@@ -116,7 +100,9 @@ class FocusLock:
         self._good_z_um = self._supervisor.position_um()  # where it was last in focus; where it began, before
         self._moves_help = True
         self._cut_by = CutBy.NOTHING
-        self._doubt = ""
+        self._doubt = self._warning = ""
+        self._is_empty = False
+        self._n_good = 0
         self._looks: list[Look] = []
         self._check: SelfCheck | None = None
         if settings.self_check is not None:
@@ -131,6 +117,19 @@ class FocusLock:
     def state(self) -> LockState:
         """What the lock says of itself now."""
         return self._state
+
+    @property
+    def gain_watch(self) -> GainWatch:
+        """What the lock's own moves tell of the model."""
+        return self._gain_watch
+
+    def request_pause(self) -> None:
+        """Move nothing from the next frame on, but go on looking. May be called from any thread."""
+        self._pause_requested.set()
+
+    def request_resume(self) -> None:
+        """End a pause with the next frame. May be called from any thread."""
+        self._pause_requested.clear()
 
     def request_stop(self) -> None:
         """Let `run` end after the frame at hand. May be called from any thread."""
@@ -191,15 +190,18 @@ class FocusLock:
     def _look_and_move(self) -> LockSnapshot:
         t_s, z_um = self._clock.now_s(), self._supervisor.position_um()
         is_displaced = self._supervisor.is_displaced
-        estimate = self._see(t_s=t_s)
+        frame_yx = self._camera.snap()
+        estimate = self._see(frame_yx, t_s=t_s)
         true_defocus_um = None if self._truth is None else self._truth()
-        if self._state is LockState.VERIFYING:
+        if self._pause_or_resume():
+            decision = Decision(0.0, "paused" if self._state is LockState.PAUSED else "the pause is over")
+        elif self._state is LockState.VERIFYING:
             decision = self._verify(estimate, z_um=z_um)
         else:
             self._believe(estimate, t_s=t_s, z_um=z_um)
             self._notice_useless_moves()
             decision = self._decide(estimate, z_um=z_um)
-            self._judge(estimate, z_um=z_um)
+            self._judge(estimate, frame_yx, z_um=z_um)
         if is_displaced:
             decision = self._yield_to_a_hand(z_um)
         move = self._supervisor.move_by(decision.move_um) if decision.move_um else Move(0.0)
@@ -229,11 +231,26 @@ class FocusLock:
         self._event(f"somebody moved the drive to {z_um:.2f} um")
         self._good_z_um = z_um
         self._looks.clear()
+        self._gain_watch.forget_looks()
+        self._recovery.give_up()
         return Decision(0.0, "somebody moved the drive: holding still")
 
-    def _see(self, *, t_s: float) -> FocusEstimate:
+    def _pause_or_resume(self) -> bool:
+        """Whether a pause began or ended with this frame."""
+        is_paused, is_wanted = self._state is LockState.PAUSED, self._pause_requested.is_set()
+        if is_paused == is_wanted:
+            return False
+        if is_wanted:
+            self._looks.clear()  # an interrupted self-check begins anew
+            self._enter(LockState.PAUSED)
+        else:
+            is_unchecked = self._settings.self_check is not None and self._check is None
+            self._bad_frames = self._blind_frames = 0
+            self._enter(LockState.VERIFYING if is_unchecked else LockState.IDLE)
+        return True
+
+    def _see(self, frame_yx: NDArray[Any], *, t_s: float) -> FocusEstimate:
         """What the model says of a new frame; not to be acted on where the frame is old."""
-        frame_yx = self._camera.snap()
         doubt = self._watch.doubt(frame_yx, took_s=self._clock.now_s() - t_s)
         if doubt and not self._doubt:
             self._event(doubt)
@@ -253,7 +270,7 @@ class FocusLock:
             there_um = self._looks[0].z_um + planned_offset_um(done, step_um=self._check_step_um(settings))
             return Decision(there_um - z_um, "a known move, to check the model")
         self._check = check_looks(self._looks, settings)
-        self._state = LockState.IDLE
+        self._state = LockState.IDLE  # the event that follows tells more
         self._event(f"self-check: {self._check.in_words}")
         return Decision(0.0, "the self-check is done")
 
@@ -269,35 +286,45 @@ class FocusLock:
         return f"not locked, as the model does not fit this sample: {self._check.refusal}"
 
     def _believe(self, estimate: FocusEstimate, *, t_s: float, z_um: float) -> None:
-        settings = self._settings.belief
+        settings, dt_s = self._settings.belief, 0.0
         if self._before is not None:
             # The stage as it reads: this counts our own moves and anybody else's alike.
             before_s, before_um = self._before
-            self._belief = predict(
-                self._belief, move_um=z_um - before_um, dt_s=t_s - before_s, settings=settings
-            )
+            dt_s = t_s - before_s
+            self._belief = predict(self._belief, move_um=z_um - before_um, dt_s=dt_s, settings=settings)
         self._before = t_s, z_um
-        self._belief = update(self._belief, estimate, settings=settings)
+        self._belief = update(self._belief, estimate, settings=settings, dt_s=dt_s)
 
     def _decide(self, estimate: FocusEstimate, *, z_um: float) -> Decision:
         controller = self._settings.controller
+        if self._state is LockState.PAUSED:
+            return Decision(0.0, "paused")
         if self._refusal:
             return Decision(0.0, self._refusal)
         if not self._moves_help:
             return self._back(z_um, "moves did not help")
         if self._doubt or not estimate.accepted:
-            return self._back(z_um, self._doubt or "the estimate was not accepted")
+            return self._without_an_answer(z_um, self._doubt or "the estimate was not accepted")
         told_um = estimate.defocus_um - controller.target_um
         if controller.is_unsure(error_um=told_um, sd_um=estimate.std_um):
-            return self._back(z_um, "the estimate is too uncertain")
+            return self._without_an_answer(z_um, "the estimate is too uncertain")
         return decide(self._belief, controller)
+
+    def _without_an_answer(self, z_um: float, reason: str) -> Decision:
+        if self._state is LockState.SEARCHING and not self._doubt:
+            place_um = self._recovery.next_place_um(z_um)
+            if place_um is not None:
+                return Decision(place_um - z_um, "looking for the lost focus")
+        if self._is_empty and not self._doubt:
+            reason = "the field is empty: waiting"
+        return self._back(z_um, reason)
 
     def _back(self, z_um: float, reason: str) -> Decision:
         """Nothing to go by: hold still; but once the lock is lost, where it was last in focus is better."""
         away_um, settings = z_um - self._good_z_um, self._settings
         blind_s = self._blind_frames / settings.frame_rate_hz
         is_over = not self._moves_help or blind_s >= settings.lost_after_s
-        if self._state is LockState.LOST and is_over and abs(away_um) > settings.tolerance_um:
+        if self._state is LockState.LOST and is_over and abs(away_um) > settings.limits.arrival_tolerance_um:
             return Decision(-away_um, f"{reason}: back to where it was last in focus")
         return Decision(0.0, reason)
 
@@ -307,26 +334,73 @@ class FocusLock:
             self._moves_help = False
             self._event("lost: moves do not help; the model may have the wrong sign for this sample")
 
-    def _judge(self, estimate: FocusEstimate, *, z_um: float) -> None:
+    def _judge(self, estimate: FocusEstimate, frame_yx: NDArray[Any], *, z_um: float) -> None:
+        if self._state is LockState.PAUSED:
+            return
         settings = self._settings
         error_um = self._belief.mean_um - settings.controller.target_um
         widest_um = max(estimate.std_um, self._belief.sd_um)
         trusted = estimate.accepted and not settings.controller.is_unsure(error_um=error_um, sd_um=widest_um)
-        good = trusted and abs(error_um) <= settings.tolerance_um
+        good = trusted and abs(error_um) <= settings.tolerance_um and self._moves_help
         self._bad_frames = 0 if good else self._bad_frames + 1
         self._blind_frames = 0 if trusted else self._blind_frames + 1
-        if good and self._moves_help and not self._belief.n_outliers:
+        self._notice_emptiness(frame_yx, good=good and not self._belief.n_outliers)
+        if good and not self._belief.n_outliers:
             self._good_z_um = z_um
-        bad_s = self._bad_frames / settings.frame_rate_hz
-        state = next_state(self._state, error_um=error_um, trusted=trusted, bad_s=bad_s, settings=settings)
-        if not self._moves_help:
-            state = LockState.LOST
-        if state is not self._state:
-            self._event(str(state))
+        if trusted:
+            self._notice_gain(estimate, z_um=z_um)
+        standing = Standing(
+            error_um=error_um,
+            is_trusted=trusted,
+            bad_s=self._bad_frames / settings.frame_rate_hz,
+            blind_s=self._blind_frames / settings.frame_rate_hz,
+            waits=self._is_empty and self._belief.half90_um <= settings.lost_um,
+            may_search=self._recovery.is_due and not (self._is_empty or self._doubt),
+            moves_help=self._moves_help,
+        )
+        self._enter(next_state(self._state, standing, settings))
+
+    def _enter(self, state: LockState) -> None:
+        if state is self._state:
+            return
+        self._event(str(state))
         self._state = state
+        if state is LockState.SEARCHING:
+            self._recovery.begin(self._good_z_um)
+            # What was believed of a focus that is nowhere to be seen must not stand against the next answer.
+            self._belief = replace(Belief.unknown(), drift_um_per_s=self._belief.drift_um_per_s)
+
+    def _notice_emptiness(self, frame_yx: NDArray[Any], *, good: bool) -> None:
+        """Keeps in mind what a field in focus shows; and whether one that cannot be told shows much less."""
+        pixel_size_um = self._camera.pixel_size_um
+        if good and self._n_good % TEXTURE_EVERY == 0:
+            self._recovery.focus_seen(frame_yx, pixel_size_um=pixel_size_um)
+        self._n_good += good
+        if not self._blind_frames:
+            self._is_empty = False
+        elif self._blind_frames % TEXTURE_EVERY == 1:
+            self._is_empty = self._recovery.is_empty(frame_yx, pixel_size_um=pixel_size_um)
+
+    def _notice_gain(self, estimate: FocusEstimate, *, z_um: float) -> None:
+        """Every move is one more known move: the self-check goes on for as long as the lock does."""
+        self._gain_watch.look(
+            t_s=self._clock.now_s(),
+            z_um=z_um,
+            told_um=estimate.defocus_um,
+            drift_um_per_s=self._belief.drift_um_per_s,
+        )
+        warning = self._gain_watch.warning
+        if warning and not self._warning:
+            self._event(f"warning: {warning}")
+            self._warning = warning
+        elif self._warning and self._gain_watch.is_fine:
+            self._event("the answers follow the stage again")
+            self._warning = ""
 
     def _notice_cut(self, move: Move, *, wanted_um: float) -> None:
         is_held = abs(move.um) <= HARDLY * abs(wanted_um)
+        if wanted_um and abs(move.um) < AT_REST_UM and self._state is LockState.SEARCHING:
+            self._recovery.skip()
         cut_by = move.cut_by if is_held else CutBy.NOTHING
         if cut_by is not self._cut_by and cut_by in _HELD_BY:
             self._event(_HELD_BY[cut_by])

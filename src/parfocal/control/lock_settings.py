@@ -9,6 +9,8 @@ from pydantic import Field
 from parfocal.control.belief import BeliefSettings
 from parfocal.control.controller import ControllerSettings
 from parfocal.control.frame_watch import FrameWatchSettings
+from parfocal.control.gain_watch import GainWatchSettings
+from parfocal.control.recovery import SearchSettings
 from parfocal.control.self_check import SelfCheckSettings
 from parfocal.control.supervisor import LimitSettings
 from parfocal.settings import Settings
@@ -38,6 +40,10 @@ class LockSettings(Settings):
         drive goes back to where it was last in focus and holds still for the rest of the run.
     self_check : SelfCheckSettings, optional
         How the model is checked against the stage before it is followed; not at all if not given.
+    search : SearchSettings, optional
+        How a focus that was held and lost is looked for; not at all if None.
+    gain_watch : GainWatchSettings
+        When the record warns that the answers follow the stage no longer.
     watch : FrameWatchSettings
         Which frames of the camera are not trusted.
     controller : ControllerSettings
@@ -51,6 +57,8 @@ class LockSettings(Settings):
     lost_um: float = Field(default=10.0, gt=0)
     useless_moves: int = Field(default=3, ge=1)
     self_check: SelfCheckSettings | None = None
+    search: SearchSettings | None = SearchSettings()
+    gain_watch: GainWatchSettings = GainWatchSettings()
     watch: FrameWatchSettings = FrameWatchSettings()
     controller: ControllerSettings = ControllerSettings()
     belief: BeliefSettings = BeliefSettings()
@@ -65,7 +73,7 @@ class LockSettings(Settings):
         >>> limits = LimitSettings.around(100.0, reach_um=30.0)
         >>> low_power = LockSettings(limits=limits).for_depth(8.0)
         >>> low_power.tolerance_um, low_power.controller.dead_band_um
-        (10.0, 2.5)
+        (10.0, 1.5)
         """
         factor = max(depth_um / USUAL_DEPTH_UM, 1.0)
         return self.replace(

@@ -3,26 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 
-
-class LockState(StrEnum):
-    """What a focus lock can say of itself."""
-
-    IDLE = "idle"
-    """Looking for focus; not locked yet."""
-    VERIFYING = "verifying"
-    """Making small known moves to see whether the answers follow."""
-    LOCKED = "locked"
-    """The focus is on target, or on its way there."""
-    UNCERTAIN = "uncertain"
-    """No estimate to act on: the drive is held still."""
-    LOST = "lost"
-    """Off target, or uncertain, for too long. Goes back to locked by itself."""
-    STOPPED = "stopped"
-    """Ended as asked."""
-    FAULT = "fault"
-    """Ended by a failure."""
+from parfocal.control.lock_state import LockState
 
 
 @dataclass(frozen=True, slots=True)

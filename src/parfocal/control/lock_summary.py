@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from parfocal.control.lock_snapshot import LockSnapshot, LockState
+from parfocal.control.lock_snapshot import LockSnapshot
+from parfocal.control.lock_state import LockState
 
 MOSTLY, STRAYED = 0.75, 3.0
 """A model that is sure and wrong reports no loss: the truth, where it is known, has the last word."""

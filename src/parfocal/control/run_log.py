@@ -18,7 +18,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from parfocal.control.lock_snapshot import LockSnapshot, LockState
+from parfocal.control.lock_snapshot import LockSnapshot
+from parfocal.control.lock_state import LockState
 from parfocal.errors import InputError, OutputError
 
 APPLICATION_ID = 0x70666F63  # "pfoc", which tells a run record from any other SQLite file

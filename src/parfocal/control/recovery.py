@@ -1,0 +1,169 @@
+"""Recovery: where to look for a focus that was lost, in few frames and within bounds."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from numpy.typing import NDArray
+from pydantic import Field
+
+from parfocal.control.supervisor import LimitSettings
+from parfocal.control.texture import texture_of
+from parfocal.settings import Settings
+
+OVERLAP = 0.8
+"""Of what a model can tell, to both sides of a place looked from: near its ends it tells less well."""
+KEPT = 0.05
+"""Of what a new frame in focus shows, in what frames in focus show on average."""
+THERE_UM = 0.3
+"""As near to a place counts as there: the drive's own steps and tolerance."""
+
+
+class SearchSettings(Settings):
+    """How far a lost focus is looked for.
+
+    Attributes
+    ----------
+    reach_um, reach_toward_um : float
+        From where it was last in focus, away from the sample and toward it; never beyond the window.
+    empty_share : float
+        A field that shows less than this part of the texture that it had in focus is empty: there is nothing
+        to look for, and the drive waits.
+    looks : int
+        Frames at each place.
+    most_frames : int
+        After so many the search ends, whatever it has seen.
+    """
+
+    reach_um: float = Field(default=40.0, gt=0)
+    reach_toward_um: float = Field(default=20.0, gt=0)
+    empty_share: float = Field(default=0.5, ge=0, le=1)
+    looks: int = Field(default=2, ge=1)
+    most_frames: int = Field(default=400, ge=1)
+
+
+class Recovery:
+    """Remembers what was seen in focus, and leads a search from place to place.
+
+    Parameters
+    ----------
+    limits : LimitSettings
+    z_range_um : tuple of float
+        Lowest and highest defocus that the model can tell.
+    settings : SearchSettings, optional
+        None: nothing is ever looked for, and no field is called empty.
+    """
+
+    def __init__(
+        self, limits: LimitSettings, *, z_range_um: tuple[float, float], settings: SearchSettings | None
+    ) -> None:
+        self._limits, self._z_range_um, self._settings = limits, z_range_um, settings
+        self._texture_in_focus: float | None = None
+        self._places_um: list[float] = []
+        self._n_looks = self._n_frames = 0
+        self._is_due = False
+
+    @property
+    def is_due(self) -> bool:
+        """Whether there is a focus to look for: it was held, and was not yet looked for since."""
+        return self._is_due
+
+    def focus_seen(self, frame_yx: NDArray[Any], *, pixel_size_um: float) -> None:
+        """A frame in focus: what it shows is what a frame that is not empty shows at least."""
+        if self._settings is None:
+            return
+        texture = texture_of(frame_yx, pixel_size_um=pixel_size_um)
+        before = self._texture_in_focus
+        self._texture_in_focus = texture if before is None else before + KEPT * (texture - before)
+        self._is_due, self._places_um = True, []
+
+    def give_up(self) -> None:
+        """Nothing is to be looked for until a focus has been seen again."""
+        self._is_due, self._places_um = False, []
+
+    def is_empty(self, frame_yx: NDArray[Any], *, pixel_size_um: float) -> bool:
+        """Whether a frame shows much less than one in focus did."""
+        if self._settings is None or self._texture_in_focus is None:
+            return False
+        texture = texture_of(frame_yx, pixel_size_um=pixel_size_um)
+        return texture < self._settings.empty_share * self._texture_in_focus
+
+    def begin(self, good_um: float) -> None:
+        """Plan a search around the place where it was last in focus."""
+        assert self._settings is not None
+        self._places_um = list(
+            places_to_look_from(
+                good_um, z_range_um=self._z_range_um, limits=self._limits, settings=self._settings
+            )
+        )
+        self._n_looks = self._n_frames = 0
+
+    def next_place_um(self, z_um: float) -> float | None:
+        """Where to look from after a frame told nothing; None once every place was looked from."""
+        assert self._settings is not None
+        self._n_frames += 1
+        if self._places_um and abs(z_um - self._places_um[0]) <= THERE_UM:
+            self._n_looks += 1
+            if self._n_looks >= self._settings.looks:
+                self.skip()
+        if not self._places_um or self._n_frames >= self._settings.most_frames:
+            self.give_up()
+            return None
+        return self._places_um[0]
+
+    def skip(self) -> None:
+        """Leave out the next place: it was looked from, or cannot be reached."""
+        self._places_um = self._places_um[1:]
+        self._n_looks = 0
+
+
+def places_to_look_from(
+    good_um: float,
+    *,
+    z_range_um: tuple[float, float],
+    limits: LimitSettings,
+    settings: SearchSettings,
+) -> tuple[float, ...]:
+    """Stage positions from which a model sees all that a search may reach, in the order of looking.
+
+    Parameters
+    ----------
+    good_um : float
+        Where it was last in focus: looked from first.
+    z_range_um : tuple of float
+        Lowest and highest defocus that the model can tell.
+    limits : LimitSettings
+    settings : SearchSettings
+
+    Notes
+    -----
+    Away from the sample before toward it, and each way to its end in one go: on the way from place to place
+    each frame is looked at too.
+
+    Examples
+    --------
+    >>> limits = LimitSettings.around(0.0, reach_um=60.0)
+    >>> looked_from = places_to_look_from(
+    ...     0.0, z_range_um=(-15.0, 15.0), limits=limits, settings=SearchSettings()
+    ... )
+    >>> [round(z_um) for z_um in looked_from]
+    [0, -24, -40, 20]
+    """
+    lowest_um = max(good_um - settings.reach_um, limits.lowest_z_um)
+    highest_um = min(good_um + settings.reach_toward_um, limits.highest_z_um)
+    apart_um = 2 * OVERLAP * min(-z_range_um[0], z_range_um[1])
+    away = _stations(good_um, lowest_um, -apart_um)
+    toward = _stations(good_um, highest_um, apart_um)
+    first = (good_um,) if lowest_um <= good_um <= highest_um else ()
+    return (*first, *away, *toward)
+
+
+def _stations(from_um: float, to_um: float, apart_um: float) -> list[float]:
+    """Places `apart_um` from one another up to an end, and the end; none where that lies the other way."""
+    n = math.floor((to_um - from_um) / apart_um)
+    if n < 0:
+        return []
+    places = [from_um + apart_um * (k + 1) for k in range(n)]
+    reached_um = places[-1] if places else from_um
+    return [*places, to_um] if abs(to_um - reached_um) > THERE_UM else places

@@ -1,0 +1,159 @@
+"""A focus that was lost is looked for within bounds; in an empty field there is nothing to look for."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from lock_fakes import TinyMicroscope, TruthfulEstimator
+
+from parfocal.control import (
+    FocusLock,
+    LimitSettings,
+    LockSettings,
+    LockSnapshot,
+    LockState,
+    SearchSettings,
+    SimulatedClock,
+)
+from parfocal.control.recovery import places_to_look_from
+from parfocal.control.texture import texture_of
+
+SETTINGS = LockSettings(limits=LimitSettings(lowest_z_um=-60, highest_z_um=60))
+RANGE_UM = 15.0
+
+
+class TexturedMicroscope(TinyMicroscope):
+    """Shows cells, as noise that neighbouring pixels share; none where it is emptied."""
+
+    is_empty = False
+
+    def snap(self) -> np.ndarray:
+        number = int(super().snap()[0, 0])
+        random = np.random.default_rng(number)
+        cells = random.normal(0, 100, (16, 16)).repeat(4, axis=0).repeat(4, axis=1)
+        frame = 1000 + random.normal(0, 10, (64, 64)) + (0 if self.is_empty else cells)
+        return frame.clip(0).astype(np.uint16)
+
+
+def lock_on(microscope: TinyMicroscope, clock: SimulatedClock, *, settings=SETTINGS, told=None) -> FocusLock:
+    def can_be_told(frame: int) -> bool:
+        return abs(microscope.true_defocus_um()) <= RANGE_UM and not getattr(microscope, "is_empty", False)
+
+    told = told or TruthfulEstimator(microscope, accepted=can_be_told)
+    return FocusLock(microscope, microscope, told, settings=settings, clock=clock)
+
+
+def steps(lock: FocusLock, clock: SimulatedClock, n: int) -> list[LockSnapshot]:
+    taken = []
+    for _ in range(n):
+        clock.wait_until(clock.now_s() + 0.05)
+        taken.append(lock.step())
+    return taken
+
+
+@pytest.mark.parametrize("jump_um", [-38.0, -20.0, 17.0, 30.0])
+def test_a_focus_that_jumped_out_of_sight_is_found_again(jump_um):
+    clock = SimulatedClock(paced=False)
+    microscope = TexturedMicroscope(clock, focus_um=lambda t_s: 0.0 if t_s < 3 else jump_um)
+    lock = lock_on(microscope, clock)
+    before, after = steps(lock, clock, 59), steps(lock, clock, 250)
+    assert before[-1].state is LockState.LOCKED
+    searching = [snapshot for snapshot in after if snapshot.state is LockState.SEARCHING]
+    assert 1 <= len(searching) <= 60
+    assert after[-1].state is LockState.LOCKED
+    assert abs(microscope.true_defocus_um()) < 1.0
+
+
+def test_a_focus_beyond_reach_ends_where_it_was_last_in_focus():
+    clock = SimulatedClock(paced=False)
+    microscope = TexturedMicroscope(clock, focus_um=lambda t_s: 0.0 if t_s < 3 else -200.0)
+    lock = lock_on(microscope, clock)
+    taken = steps(lock, clock, 500)
+    assert taken[-1].state is LockState.LOST
+    assert abs(microscope.z_um) < 1.5
+    search = SETTINGS.search
+    assert min(microscope.commands) >= -search.reach_um - 1.5
+    assert max(microscope.commands) <= search.reach_toward_um + 1.5
+    assert steps(lock, clock, 200)[-1].state is LockState.LOST  # no second search
+
+
+def test_an_empty_field_is_waited_for_and_nothing_moves():
+    clock = SimulatedClock(paced=False)
+    microscope = TexturedMicroscope(clock)
+    lock = lock_on(microscope, clock)
+    steps(lock, clock, 60)
+    microscope.is_empty = True
+    waiting = steps(lock, clock, 400)
+    assert {snapshot.move_um for snapshot in waiting} == {0.0}
+    assert {snapshot.state for snapshot in waiting} == {LockState.UNCERTAIN}
+    assert waiting[-1].reason == "the field is empty: waiting"
+    microscope.is_empty = False
+    assert steps(lock, clock, 3)[-1].state is LockState.LOCKED
+
+
+def test_an_empty_field_is_lost_once_the_focus_may_have_drifted_far():
+    clock = SimulatedClock(paced=False)
+    microscope = TexturedMicroscope(clock)
+    lock = lock_on(microscope, clock)
+    steps(lock, clock, 60)
+    microscope.is_empty = True
+    for _ in range(60):
+        clock.wait_until(clock.now_s() + 180)
+        snapshot = lock.step()
+    steps(lock, clock, 200)
+    assert lock.state is LockState.LOST
+    assert snapshot.move_um == 0.0
+
+
+def test_without_search_settings_nothing_is_looked_for():
+    clock = SimulatedClock(paced=False)
+    microscope = TexturedMicroscope(clock, focus_um=lambda t_s: 0.0 if t_s < 3 else -30.0)
+    lock = lock_on(microscope, clock, settings=SETTINGS.replace(search=None))
+    steps(lock, clock, 59)
+    later = steps(lock, clock, 300)
+    assert {snapshot.state for snapshot in later[110:]} == {LockState.LOST}
+    assert all(snapshot.move_um == 0 for snapshot in later)
+
+
+def test_where_the_window_ends_so_does_the_search():
+    clock = SimulatedClock(paced=False)
+    microscope = TexturedMicroscope(clock, focus_um=lambda t_s: 0.0 if t_s < 3 else -100.0)
+    limits = LimitSettings(lowest_z_um=-6.0, highest_z_um=4.0)
+    lock = lock_on(microscope, clock, settings=LockSettings(limits=limits))
+    steps(lock, clock, 500)
+    assert lock.state is LockState.LOST
+    assert all(-6.0 <= z_um <= 4.0 for z_um in microscope.commands)
+
+
+@given(
+    good_um=st.floats(-50, 50),
+    down_um=st.floats(1, 80),
+    up_um=st.floats(1, 80),
+    range_um=st.floats(2, 30),
+    reach_um=st.floats(1, 60),
+)
+def test_all_that_may_be_searched_is_seen_and_nothing_outside_is_looked_from(
+    good_um, down_um, up_um, range_um, reach_um
+):
+    limits = LimitSettings(lowest_z_um=good_um - down_um, highest_z_um=good_um + up_um)
+    settings = SearchSettings(reach_um=reach_um, reach_toward_um=reach_um / 2)
+    places = places_to_look_from(good_um, z_range_um=(-range_um, range_um), limits=limits, settings=settings)
+    lowest_um, highest_um = good_um - min(reach_um, down_um), good_um + min(reach_um / 2, up_um)
+    assert all(lowest_um - 1e-6 <= place <= highest_um + 1e-6 for place in places)
+    for z_um in np.linspace(lowest_um, highest_um, 50):
+        assert min(abs(z_um - place) for place in places) <= range_um + 1e-6
+
+
+@pytest.mark.parametrize("pixel_size_um", [0.06, 0.24])
+def test_neither_noise_nor_uneven_light_is_texture(pixel_size_um):
+    random = np.random.default_rng(0)
+    noise = random.normal(2000, 60, (400, 500))
+    light = 1 + 0.1 * np.linspace(0, 1, 500)
+    assert texture_of(noise * light, pixel_size_um=pixel_size_um) < 0.012
+    cells = random.normal(0, 150, (20, 25)).repeat(20, axis=0).repeat(20, axis=1)
+    assert texture_of(noise + cells, pixel_size_um=pixel_size_um) > 0.04
+
+
+def test_a_black_or_tiny_frame_has_no_texture():
+    assert texture_of(np.zeros((64, 64), np.uint16), pixel_size_um=0.24) == 0.0
+    assert texture_of(np.ones((1, 1), np.uint16), pixel_size_um=0.24) == 0.0
