@@ -45,14 +45,18 @@ def is_made(path: Path, made_by: Mapping[str, Any]) -> bool:
     """
     if not path.exists():
         return False
-    run = json.loads(path.read_text(encoding="utf-8"))
-    for name, expected in made_by.items():
-        if run[name] != expected:
-            raise InputError(
-                f"{path}: expected a run of {name} {expected}, it is one of {run[name]}. "
-                "Choose another folder with --results, or remove the file."
-            )
+    check_made_by(path, json.loads(path.read_text(encoding="utf-8")), made_by)
     return True
+
+
+def check_made_by(path: Path, told: Mapping[str, Any], made_by: Mapping[str, Any]) -> None:
+    """Refuses results that were made by another plan or other models."""
+    for name, expected in made_by.items():
+        if told[name] != expected:
+            raise InputError(
+                f"{path}: expected results of the {name} {expected}, it has those of {told[name]}. "
+                "Choose another place with --results, or remove the file."
+            )
 
 
 def read_runs(results: Path) -> list[Run]:

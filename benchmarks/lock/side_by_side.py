@@ -8,14 +8,15 @@ from typing import Any
 
 import numpy as np
 from holders import Holder, LockHolder, RuleHolder, Spent, StandsStill, Step, TimedCamera
+from jumping_focus import JumpingFocus
 from numpy.typing import NDArray
 from rules import EachAnswer, HillClimber, Rule, Smoothed
 
-from parfocal.control import Camera, FocusLock, LimitSettings, LockSettings, SimulatedClock, Supervisor
+from parfocal.control import FocusLock, LimitSettings, LockSettings, SimulatedClock, Supervisor
 from parfocal.estimate import Estimator
 from parfocal.hold import NEW_DAY
 from parfocal.microscope import ExperimentSettings, Sample, SimulatedMicroscope
-from parfocal.optics import preset, settings_of_day
+from parfocal.optics import VirtualMicroscope, preset, settings_of_day
 
 OURS, PAPER, SMOOTHED, CLIMBER, NONE = "parfocal", "2018", "ewma", "hill climber", "none"
 CONTENDERS = (OURS, PAPER, SMOOTHED, CLIMBER, NONE)
@@ -78,64 +79,92 @@ class Course:
 
 
 class Stand:
-    """A contender before its own microscope: the cells are those of all, the drive is its own."""
+    """A contender before its own microscope: the cells are those of all, the drive is its own.
 
-    def __init__(self, plan: Plan, sample: Sample, make: Callable[[Stand], Holder]) -> None:
+    Parameters
+    ----------
+    plan : Plan
+    sample : Sample
+        See `sample_of`.
+    make : callable
+        See `contenders`.
+    begin_s : float
+        Time in s at which it stands in focus.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        sample: Sample,
+        make: Make,
+        *,
+        begin_s: float = 0.0,
+    ) -> None:
         self.clock = SimulatedClock(plan.period_s * FRAME_RATE_HZ, paced=False)
+        self.clock.wait_until(begin_s)
+        settings, experiment = virtual_microscope(plan), plan.experiment
         self.microscope = SimulatedMicroscope(
-            virtual_microscope(plan),
-            seed=plan.seed,
-            clock=self.clock,
-            experiment=plan.experiment,
-            sample=sample,
+            settings, seed=plan.seed, clock=self.clock, experiment=experiment, sample=sample
         )
-        self.camera = TimedCamera(self.microscope)
+        self.camera, self.drive = TimedCamera(self.microscope), JumpingFocus(self.microscope)
         self.limits = LimitSettings.around(
-            self.microscope.position_um(), reach_um=REACH_UM, largest_step_um=LARGEST_STEP_UM
+            self.drive.position_um(), reach_um=REACH_UM, largest_step_um=LARGEST_STEP_UM
         )
         self.course = Course()
         self._holder = make(self)
 
-    def step_at(self, t_s: float) -> None:
-        """One frame at a time in s."""
+    def step_at(self, t_s: float) -> float:
+        """One frame, at a time in s; gives the true defocus in um that it is taken at."""
         self.clock.wait_until(t_s)
-        self.course.true_um.append(self.microscope.true_defocus_um())
+        true_um = self.microscope.true_defocus_um()
         start, in_camera = Spent.now(), self.camera.spent
         self.course.steps.append(self._holder.step())
         self.course.spent += (Spent.now() - start) - (self.camera.spent - in_camera)
+        self.course.true_um.append(true_um)
+        return true_um
 
 
-def virtual_microscope(plan: Plan) -> Any:
+Make = Callable[[Stand], Holder]
+"""What puts a contender before a stand."""
+
+
+def sample_of(plan: Plan) -> Sample:
+    """The cells that all contenders of a run look at."""
+    return Sample(virtual_microscope(plan), seed=plan.seed, experiment=plan.experiment)
+
+
+def virtual_microscope(plan: Plan) -> VirtualMicroscope:
     """The microscope of a run, on a day that no training stack is of."""
     return settings_of_day(preset("yeast-40x", quality=plan.quality), seed=plan.seed, experiment=NEW_DAY)
 
 
-def contenders(ours: Estimator, paper: Estimator) -> dict[str, Callable[[Stand], Holder]]:
-    """Every contender under its name: what makes it hold a stand."""
-
-    def by(rule: Callable[[], Rule]) -> Callable[[Stand], Holder]:
-        return lambda stand: RuleHolder(
-            stand.camera, Supervisor(stand.microscope, stand.limits, clock=stand.clock), rule()
-        )
-
+def contenders(ours: Estimator, paper: Estimator) -> dict[str, Make]:
+    """Every contender under its name."""
     return {
-        OURS: lambda stand: LockHolder(focus_lock(stand.camera, stand, ours)),
-        PAPER: by(lambda: EachAnswer(paper)),
-        SMOOTHED: by(lambda: Smoothed(ours)),
-        CLIMBER: by(HillClimber),
+        OURS: lambda stand: LockHolder(focus_lock(stand, ours)),
+        PAPER: by_rule(lambda: EachAnswer(paper)),
+        SMOOTHED: by_rule(lambda: Smoothed(ours)),
+        CLIMBER: by_rule(HillClimber),
         NONE: lambda stand: StandsStill(),
     }
 
 
-def focus_lock(camera: Camera, stand: Stand, estimator: Estimator) -> FocusLock:
-    """A lock with the default settings on a stand."""
+def by_rule(make: Callable[[], Rule]) -> Make:
+    """A contender that goes by a rule, through a supervisor."""
+    return lambda stand: RuleHolder(
+        stand.camera, Supervisor(stand.drive, stand.limits, clock=stand.clock), make()
+    )
+
+
+def focus_lock(stand: Stand, estimator: Estimator) -> FocusLock:
+    """A lock with the default settings."""
     settings = LockSettings(limits=stand.limits)
-    return FocusLock(camera, stand.microscope, estimator, settings=settings, clock=stand.clock)
+    return FocusLock(stand.camera, stand.drive, estimator, settings=settings, clock=stand.clock)
 
 
 def hold_side_by_side(
     plan: Plan,
-    makers: dict[str, Callable[[Stand], Holder]],
+    makers: dict[str, Make],
     *,
     watch: Callable[[int], None] = lambda done: None,
 ) -> dict[str, Any]:
@@ -149,7 +178,7 @@ def hold_side_by_side(
     watch : callable
         Is told after each frame how many are done.
     """
-    sample = Sample(virtual_microscope(plan), seed=plan.seed, experiment=plan.experiment)
+    sample = sample_of(plan)
     stands = {name: Stand(plan, sample, make) for name, make in makers.items()}
     in_scenes = Spent()
     for k in range(plan.frames):

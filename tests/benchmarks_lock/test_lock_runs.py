@@ -103,7 +103,7 @@ def test_a_run_that_is_there_is_not_made_again_and_one_of_another_plan_is_refuse
     plan = run(100, 0.3, 0)["plan"]
     assert is_made(run_path(results, 100), {"plan": plan})
     assert not is_made(run_path(results, 102), {"plan": plan})
-    with pytest.raises(InputError, match="Choose another folder"):
+    with pytest.raises(InputError, match="Choose another place"):
         is_made(run_path(results, 100), {"plan": {**plan, "frames": 7}})
 
 
