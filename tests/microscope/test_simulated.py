@@ -10,6 +10,7 @@ from parfocal.microscope import (
     ExperimentSettings,
     MicroManagerCamera,
     MicroManagerFocusDrive,
+    Sample,
     SimulatedMicroscope,
     virtual_core,
 )
@@ -70,6 +71,23 @@ def test_what_is_seen_at_a_time_does_not_depend_on_when_else_one_looked():
 
     often, seldom = last_frame([0.0, 5000.0, 40_000.0, 60_300.0]), last_frame([0.0, 0.0, 0.0, 60_300.0])
     np.testing.assert_array_equal(often, seldom)
+
+
+def test_microscopes_that_share_a_sample_see_what_each_would_alone_and_pay_for_a_scene_once():
+    experiment = ExperimentSettings(cells_at_start=2, cells_at_end=6)
+    sample = Sample(TINY, seed=3, experiment=experiment)
+
+    def frame(defocus_um, **sharing):
+        clock = SimulatedClock(paced=False)
+        microscope = SimulatedMicroscope(TINY, seed=3, clock=clock, experiment=experiment, **sharing)
+        microscope.move_to(100.0 + defocus_um)
+        clock.wait_until(1300.0)
+        return microscope.snap()
+
+    for defocus_um in (0.0, 2.0):
+        np.testing.assert_array_equal(frame(defocus_um, sample=sample), frame(defocus_um))
+    assert sample.light_at(1300.0) is sample.light_at(1799.0)
+    assert sample.light_at(1800.0) is not sample.light_at(1799.0)
 
 
 def test_defocus_is_the_stage_minus_the_focus_and_drift_changes_it():

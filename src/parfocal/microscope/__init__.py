@@ -18,6 +18,7 @@ from parfocal.microscope.micromanager import (
     virtual_core,
 )
 from parfocal.microscope.replay import ReplayMicroscope
+from parfocal.microscope.sample import Sample
 from parfocal.microscope.simulated import SimulatedMicroscope
 from parfocal.microscope.vibration import VibrationSettings, vibration
 
@@ -33,6 +34,7 @@ __all__ = [
     "MotorSettings",
     "ReplayMicroscope",
     "RoomSettings",
+    "Sample",
     "SimulatedMicroscope",
     "SurfaceSettings",
     "VibrationSettings",

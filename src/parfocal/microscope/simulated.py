@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,10 +12,10 @@ from parfocal.microscope.experiment import ExperimentSettings
 from parfocal.microscope.focus_motor import Motion
 from parfocal.microscope.focus_surface import focus_surface
 from parfocal.microscope.lamp import lamp_light
-from parfocal.microscope.living import living_specimen
 from parfocal.microscope.panning import panned
+from parfocal.microscope.sample import Sample
 from parfocal.microscope.vibration import vibration
-from parfocal.optics import LiveLight, VirtualMicroscope, exit_field, expose
+from parfocal.optics import VirtualMicroscope, expose
 
 
 class SimulatedMicroscope:
@@ -34,6 +32,9 @@ class SimulatedMicroscope:
     clock : Clock
         Drives drift, growth and all that moves.
     experiment : ExperimentSettings
+    sample : Sample, optional
+        What it looks at, where other microscopes of the same settings, seed and experiment look at it too;
+        one of its own if not given.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class SimulatedMicroscope:
         seed: int,
         clock: Clock,
         experiment: ExperimentSettings | None = None,
+        sample: Sample | None = None,
     ) -> None:
         experiment = experiment or ExperimentSettings()
         self._settings, self._seed, self._clock, self._experiment = settings, seed, clock, experiment
@@ -51,18 +53,9 @@ class SimulatedMicroscope:
         self._warmer_degc = room_temperature(hours=hours, seed=seed, settings=room)
         self._higher_um = focus_surface(experiment.surface, seed=seed)
         self._shaken_um = vibration(experiment.vibration, seed=seed)
-        self._specimen = living_specimen(
-            settings,
-            cells_at_start=experiment.cells_at_start,
-            cells_at_end=experiment.cells_at_end,
-            hours=hours,
-            colony=experiment.colony,
-            flow=experiment.flow,
-            seed=seed,
-        )
+        self._sample = sample or Sample(settings, seed=seed, experiment=experiment)
         self._n_frames = 0
         self._last_frame: NDArray[np.uint16] | None = None
-        self._light: tuple[float, LiveLight] | None = None  # of the scene of that time
         self._xy_um = (0.0, 0.0)
         start_um = self.focus_z_um() + experiment.start_defocus_um
         self._motion = Motion.at_rest(self._reachable_um(start_um))
@@ -149,11 +142,11 @@ class SimulatedMicroscope:
 
     def n_cells(self) -> int:
         """Cells of the first specimen that the scene shows now, buds not counted."""
-        return self._specimen.n_cells_at(self._scene_s())
+        return self._sample.n_cells_at(self._clock.now_s())
 
     def _expose(self, number: int) -> NDArray[np.uint16]:
         """Frame of that number, as the sample is now."""
-        light = self._light_now()
+        light = self._sample.light_at(self._clock.now_s())
         intensity_yx = light.intensity(light.focus_z_um + self.true_defocus_um())
         x_um, y_um = self._xy_um
         if (x_um, y_um) != (0.0, 0.0):
@@ -162,18 +155,6 @@ class SimulatedMicroscope:
         lamp = lamp_light(self._experiment.lamp, t_s=self._clock.now_s(), frame=number, seed=self._seed)
         generator = np.random.default_rng([self._seed, 4, number])
         return expose(np.float32(lamp) * intensity_yx, self._settings.camera, generator=generator)
-
-    def _light_now(self) -> LiveLight:
-        scene_s = self._scene_s()
-        if self._light is None or self._light[0] != scene_s:
-            scene = self._specimen.scene_at(scene_s)
-            self._light = scene_s, LiveLight(exit_field(scene, self._settings, seed=self._seed))
-        return self._light[1]
-
-    def _scene_s(self) -> float:
-        # Multiples of a fixed time, so that what is seen does not depend on when else one looked.
-        every_s = self._experiment.scene_every_s
-        return math.floor(self._clock.now_s() / every_s) * every_s
 
     def _reachable_um(self, z_um: float) -> float:
         lowest_um, highest_um = self._experiment.stage_lowest_um, self._experiment.stage_highest_um
