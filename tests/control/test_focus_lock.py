@@ -126,7 +126,7 @@ def test_a_lock_that_never_finds_focus_is_idle_and_not_held():
     estimator = TruthfulEstimator(microscope, accepted=lambda frame: False)
     summary = lock_on(microscope, estimator, clock).run(10)
     assert (summary.held, summary.within_tolerance, summary.residual_rms_um) == (False, 0.0, None)
-    assert summary.why_not_locked == "the estimate was not accepted"
+    assert summary.why_not_locked == "the field is empty: waiting"
     assert microscope.commands == []
 
 

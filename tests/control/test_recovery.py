@@ -105,6 +105,32 @@ def test_an_empty_field_is_lost_once_the_focus_may_have_drifted_far():
     assert snapshot.move_um == 0.0
 
 
+@pytest.mark.parametrize("self_check", [None, {}], ids=["no check", "checked first"])
+@pytest.mark.parametrize("start_um", [-38.0, 19.0, 33.0])
+def test_a_focus_that_is_out_of_sight_at_the_beginning_is_looked_for(start_um, self_check):
+    clock = SimulatedClock(paced=False)
+    microscope = TexturedMicroscope(clock, focus_um=lambda t_s: start_um)
+    lock = lock_on(microscope, clock, settings=SETTINGS.replace(self_check=self_check))
+    first, later = steps(lock, clock, 99), steps(lock, clock, 200)
+    assert {snapshot.move_um for snapshot in first} == {0.0}
+    assert later[-1].state is LockState.LOCKED
+    assert abs(microscope.true_defocus_um()) < 1.0
+    assert (lock.self_check is None) == (self_check is None)
+
+
+@pytest.mark.parametrize("self_check", [None, {}], ids=["no check", "checked first"])
+def test_where_nothing_is_found_at_the_beginning_it_goes_back_and_waits(self_check):
+    clock = SimulatedClock(paced=False)
+    microscope = TexturedMicroscope(clock, focus_um=lambda t_s: -100.0, z_um=5.0)
+    lock = lock_on(microscope, clock, settings=SETTINGS.replace(self_check=self_check))
+    states = {snapshot.state for snapshot in steps(lock, clock, 400)}
+    assert LockState.SEARCHING in states and LockState.LOCKED not in states
+    assert microscope.z_um == pytest.approx(5.0, abs=0.6)
+    microscope.commands.clear()
+    steps(lock, clock, 200)
+    assert microscope.commands == []
+
+
 def test_without_search_settings_nothing_is_looked_for():
     clock = SimulatedClock(paced=False)
     microscope = TexturedMicroscope(clock, focus_um=lambda t_s: 0.0 if t_s < 3 else -30.0)

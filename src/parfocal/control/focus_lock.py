@@ -195,8 +195,8 @@ class FocusLock:
         true_defocus_um = None if self._truth is None else self._truth()
         if self._pause_or_resume():
             decision = Decision(0.0, "paused" if self._state is LockState.PAUSED else "the pause is over")
-        elif self._state is LockState.VERIFYING:
-            decision = self._verify(estimate, z_um=z_um)
+        elif self._is_unchecked and self._state is not LockState.PAUSED:
+            decision = self._verify(estimate, frame_yx, z_um=z_um)
         else:
             self._believe(estimate, t_s=t_s, z_um=z_um)
             self._notice_useless_moves()
@@ -244,9 +244,8 @@ class FocusLock:
             self._looks.clear()  # an interrupted self-check begins anew
             self._enter(LockState.PAUSED)
         else:
-            is_unchecked = self._settings.self_check is not None and self._check is None
             self._bad_frames = self._blind_frames = 0
-            self._enter(LockState.VERIFYING if is_unchecked else LockState.IDLE)
+            self._enter(LockState.VERIFYING if self._is_unchecked else LockState.IDLE)
         return True
 
     def _see(self, frame_yx: NDArray[Any], *, t_s: float) -> FocusEstimate:
@@ -258,12 +257,18 @@ class FocusLock:
         estimate = self._estimator.estimate(frame_yx, pixel_size_um=self._camera.pixel_size_um)
         return replace(estimate, accepted=False) if doubt else estimate
 
-    def _verify(self, estimate: FocusEstimate, *, z_um: float) -> Decision:
+    @property
+    def _is_unchecked(self) -> bool:
+        return self._settings.self_check is not None and self._check is None
+
+    def _verify(self, estimate: FocusEstimate, frame_yx: NDArray[Any], *, z_um: float) -> Decision:
         """One more look of the self-check, and the known move to the next; after the last, its verdict."""
         settings = self._settings.self_check
         assert settings
         if not (self._looks or estimate.accepted):
-            return Decision(0.0, "waiting for an image that can be told")
+            return self._look_around(frame_yx, z_um=z_um)
+        self._enter(LockState.VERIFYING)
+        self._blind_frames = 0
         self._looks.append(Look(z_um, estimate.defocus_um, estimate.accepted))
         done = len(self._looks)
         if done < settings.looks:
@@ -273,6 +278,27 @@ class FocusLock:
         self._state = LockState.IDLE  # the event that follows tells more
         self._event(f"self-check: {self._check.in_words}")
         return Decision(0.0, "the self-check is done")
+
+    def _look_around(self, frame_yx: NDArray[Any], *, z_um: float) -> Decision:
+        """Before the self-check: an image that can be told is waited for, and after a while looked for."""
+        self._blind_frames += 1
+        self._notice_emptiness(frame_yx, good=False)
+        may_search = self._recovery.is_due and not (self._is_empty or self._doubt)
+        is_late = self._blind_frames >= self._settings.lost_after_s * self._settings.frame_rate_hz
+        if may_search and is_late:
+            self._enter(LockState.SEARCHING)
+            place_um = self._recovery.next_place_um(z_um)
+            if place_um is not None:
+                return Decision(place_um - z_um, "looking for an image that can be told")
+        self._enter(LockState.VERIFYING)
+        away_um = z_um - self._good_z_um
+        if (
+            is_late
+            and not self._recovery.is_due
+            and abs(away_um) > self._settings.limits.arrival_tolerance_um
+        ):
+            return Decision(-away_um, "no image could be told: back to where it began")
+        return Decision(0.0, "waiting for an image that can be told")
 
     def _check_step_um(self, settings: SelfCheckSettings) -> float:
         lowest_um, highest_um = self._estimator.z_range_um
@@ -304,7 +330,8 @@ class FocusLock:
         if not self._moves_help:
             return self._back(z_um, "moves did not help")
         if self._doubt or not estimate.accepted:
-            return self._without_an_answer(z_um, self._doubt or "the estimate was not accepted")
+            seen = "the field is empty: waiting" if self._is_empty else "the estimate was not accepted"
+            return self._without_an_answer(z_um, self._doubt or seen)
         told_um = estimate.defocus_um - controller.target_um
         if controller.is_unsure(error_um=told_um, sd_um=estimate.std_um):
             return self._without_an_answer(z_um, "the estimate is too uncertain")
@@ -315,8 +342,6 @@ class FocusLock:
             place_um = self._recovery.next_place_um(z_um)
             if place_um is not None:
                 return Decision(place_um - z_um, "looking for the lost focus")
-        if self._is_empty and not self._doubt:
-            reason = "the field is empty: waiting"
         return self._back(z_um, reason)
 
     def _back(self, z_um: float, reason: str) -> Decision:

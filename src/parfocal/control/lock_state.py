@@ -36,11 +36,11 @@ class LockState(StrEnum):
 _AT_ANY_TIME = frozenset({LockState.PAUSED, LockState.STOPPED, LockState.FAULT})
 TRANSITIONS: Mapping[LockState, frozenset[LockState]] = MappingProxyType(
     {
-        LockState.VERIFYING: _AT_ANY_TIME | {LockState.IDLE},
-        LockState.IDLE: _AT_ANY_TIME | {LockState.LOCKED, LockState.LOST},
+        LockState.VERIFYING: _AT_ANY_TIME | {LockState.IDLE, LockState.SEARCHING},
+        LockState.IDLE: _AT_ANY_TIME | {LockState.LOCKED, LockState.SEARCHING, LockState.LOST},
         LockState.LOCKED: _AT_ANY_TIME | {LockState.UNCERTAIN, LockState.SEARCHING, LockState.LOST},
         LockState.UNCERTAIN: _AT_ANY_TIME | {LockState.LOCKED, LockState.SEARCHING, LockState.LOST},
-        LockState.SEARCHING: _AT_ANY_TIME | {LockState.LOCKED, LockState.LOST},
+        LockState.SEARCHING: _AT_ANY_TIME | {LockState.VERIFYING, LockState.LOCKED, LockState.LOST},
         LockState.LOST: _AT_ANY_TIME | {LockState.LOCKED, LockState.SEARCHING},
         LockState.PAUSED: (_AT_ANY_TIME - {LockState.PAUSED}) | {LockState.VERIFYING, LockState.IDLE},
         LockState.STOPPED: frozenset(),
@@ -52,7 +52,7 @@ TRANSITIONS: Mapping[LockState, frozenset[LockState]] = MappingProxyType(
 
 @dataclass(frozen=True)
 class Standing:
-    """What one more frame says of a lock, as far as its state depends on it.
+    """What one more frame says of a lock whose model is checked, as far as its state depends on it.
 
     Attributes
     ----------
@@ -86,13 +86,11 @@ def next_state(state: LockState, now: Standing, settings: LockSettings) -> LockS
         return LockState.LOST
     if now.bad_s == 0:
         return LockState.LOCKED
-    if state is LockState.IDLE:
-        return state
     if state is LockState.SEARCHING:
         return state if now.may_search else LockState.LOST
     if now.may_search and now.blind_s >= settings.lost_after_s:
         return LockState.SEARCHING
-    if state is LockState.LOST:
+    if state in (LockState.IDLE, LockState.LOST):
         return state
     if now.waits:
         return LockState.UNCERTAIN

@@ -14,6 +14,8 @@ from parfocal.settings import Settings
 
 OVERLAP = 0.8
 """Of what a model can tell, to both sides of a place looked from: near its ends it tells less well."""
+LEAST_TEXTURE = 0.01
+"""Of a field that is not empty, where none was seen in focus yet; of cells it is some percent."""
 KEPT = 0.05
 """Of what a new frame in focus shows, in what frames in focus show on average."""
 THERE_UM = 0.3
@@ -21,12 +23,13 @@ THERE_UM = 0.3
 
 
 class SearchSettings(Settings):
-    """How far a lost focus is looked for.
+    """How far a focus is looked for that was lost, or is not in sight at the beginning.
 
     Attributes
     ----------
     reach_um, reach_toward_um : float
-        From where it was last in focus, away from the sample and toward it; never beyond the window.
+        From where it was last in focus, or where it began, away from the sample and toward it; never beyond
+        the window.
     empty_share : float
         A field that shows less than this part of the texture that it had in focus is empty: there is nothing
         to look for, and the drive waits.
@@ -62,11 +65,11 @@ class Recovery:
         self._texture_in_focus: float | None = None
         self._places_um: list[float] = []
         self._n_looks = self._n_frames = 0
-        self._is_due = False
+        self._is_due = settings is not None
 
     @property
     def is_due(self) -> bool:
-        """Whether there is a focus to look for: it was held, and was not yet looked for since."""
+        """Whether there is a focus to look for: not yet since it was last seen, or since the beginning."""
         return self._is_due
 
     def focus_seen(self, frame_yx: NDArray[Any], *, pixel_size_um: float) -> None:
@@ -83,11 +86,11 @@ class Recovery:
         self._is_due, self._places_um = False, []
 
     def is_empty(self, frame_yx: NDArray[Any], *, pixel_size_um: float) -> bool:
-        """Whether a frame shows much less than one in focus did."""
-        if self._settings is None or self._texture_in_focus is None:
+        """Whether a frame shows much less than one in focus did; or hardly anything, where there was none."""
+        if self._settings is None:
             return False
-        texture = texture_of(frame_yx, pixel_size_um=pixel_size_um)
-        return texture < self._settings.empty_share * self._texture_in_focus
+        texture, in_focus = texture_of(frame_yx, pixel_size_um=pixel_size_um), self._texture_in_focus
+        return texture < (LEAST_TEXTURE if in_focus is None else self._settings.empty_share * in_focus)
 
     def begin(self, good_um: float) -> None:
         """Plan a search around the place where it was last in focus."""
