@@ -91,13 +91,17 @@ class FocusLock:
         self._watch = FrameWatch(settings.watch)
         self._tally = LockTally(target_um=settings.controller.target_um, tolerance_um=settings.tolerance_um)
         self._gain_watch = GainWatch(settings.gain_watch)
-        self._recovery = Recovery(settings.limits, z_range_um=estimator.z_range_um, settings=settings.search)
+        self._recovery = Recovery(
+            settings.limits,
+            z_range_um=estimator.z_range_um,
+            settings=settings.search,
+            start_um=self._supervisor.position_um(),
+        )
         self._stop_requested, self._pause_requested = threading.Event(), threading.Event()
         self._state = LockState.IDLE
         self._belief = Belief.unknown()
         self._before: tuple[float, float] | None = None  # time and stage position of the last frame
         self._bad_frames = self._blind_frames = 0
-        self._good_z_um = self._supervisor.position_um()  # where it was last in focus; where it began, before
         self._moves_help = True
         self._cut_by = CutBy.NOTHING
         self._doubt = self._warning = ""
@@ -200,8 +204,8 @@ class FocusLock:
         else:
             self._believe(estimate, t_s=t_s, z_um=z_um)
             self._notice_useless_moves()
-            decision = self._decide(estimate, z_um=z_um)
             self._judge(estimate, frame_yx, z_um=z_um)
+            decision = self._decide(estimate, z_um=z_um)
         if is_displaced:
             decision = self._yield_to_a_hand(z_um)
         move = self._supervisor.move_by(decision.move_um) if decision.move_um else Move(0.0)
@@ -229,10 +233,9 @@ class FocusLock:
     def _yield_to_a_hand(self, z_um: float) -> Decision:
         """Somebody wants the drive elsewhere: nothing goes back from there but by what an image says."""
         self._event(f"somebody moved the drive to {z_um:.2f} um")
-        self._good_z_um = z_um
+        self._recovery.left_by_a_hand(z_um)
         self._looks.clear()
         self._gain_watch.forget_looks()
-        self._recovery.give_up()
         return Decision(0.0, "somebody moved the drive: holding still")
 
     def _pause_or_resume(self) -> bool:
@@ -291,7 +294,7 @@ class FocusLock:
             if place_um is not None:
                 return Decision(place_um - z_um, "looking for an image that can be told")
         self._enter(LockState.VERIFYING)
-        away_um = z_um - self._good_z_um
+        away_um = z_um - self._recovery.home_um
         if (
             is_late
             and not self._recovery.is_due
@@ -346,7 +349,7 @@ class FocusLock:
 
     def _back(self, z_um: float, reason: str) -> Decision:
         """Nothing to go by: hold still; but once the lock is lost, where it was last in focus is better."""
-        away_um, settings = z_um - self._good_z_um, self._settings
+        away_um, settings = z_um - self._recovery.home_um, self._settings
         blind_s = self._blind_frames / settings.frame_rate_hz
         is_over = not self._moves_help or blind_s >= settings.lost_after_s
         if self._state is LockState.LOST and is_over and abs(away_um) > settings.limits.arrival_tolerance_um:
@@ -357,6 +360,7 @@ class FocusLock:
         """After moves that again and again did not do what the estimates promised, there are no more."""
         if self._moves_help and self._belief.n_resets >= self._settings.useless_moves:
             self._moves_help = False
+            self._recovery.distrust()
             self._event("lost: moves do not help; the model may have the wrong sign for this sample")
 
     def _judge(self, estimate: FocusEstimate, frame_yx: NDArray[Any], *, z_um: float) -> None:
@@ -370,17 +374,21 @@ class FocusLock:
         self._bad_frames = 0 if good else self._bad_frames + 1
         self._blind_frames = 0 if trusted else self._blind_frames + 1
         self._notice_emptiness(frame_yx, good=good and not self._belief.n_outliers)
-        if good and not self._belief.n_outliers:
-            self._good_z_um = z_um
-        if trusted:
+        if trusted and self._moves_help:
+            self._recovery.answered(z_um, error_um=error_um)
             self._notice_gain(estimate, z_um=z_um)
+        if good and not self._belief.n_outliers:
+            self._recovery.in_focus(z_um)
+        waits = self._belief.half90_um <= settings.lost_um and (
+            self._is_empty or self._recovery.is_where_an_answer_led(z_um, within_um=settings.tolerance_um)
+        )
         standing = Standing(
             error_um=error_um,
             is_trusted=trusted,
             bad_s=self._bad_frames / settings.frame_rate_hz,
             blind_s=self._blind_frames / settings.frame_rate_hz,
-            waits=self._is_empty and self._belief.half90_um <= settings.lost_um,
-            may_search=self._recovery.is_due and not (self._is_empty or self._doubt),
+            waits=waits,
+            may_search=self._recovery.is_due and not (waits or self._is_empty or self._doubt),
             moves_help=self._moves_help,
         )
         self._enter(next_state(self._state, standing, settings))
@@ -391,7 +399,7 @@ class FocusLock:
         self._event(str(state))
         self._state = state
         if state is LockState.SEARCHING:
-            self._recovery.begin(self._good_z_um)
+            self._recovery.begin()
             # What was believed of a focus that is nowhere to be seen must not stand against the next answer.
             self._belief = replace(Belief.unknown(), drift_um_per_s=self._belief.drift_um_per_s)
 
@@ -399,7 +407,7 @@ class FocusLock:
         """Keeps in mind what a field in focus shows; and whether one that cannot be told shows much less."""
         pixel_size_um = self._camera.pixel_size_um
         if good and self._n_good % TEXTURE_EVERY == 0:
-            self._recovery.focus_seen(frame_yx, pixel_size_um=pixel_size_um)
+            self._recovery.keep_texture(frame_yx, pixel_size_um=pixel_size_um)
         self._n_good += good
         if not self._blind_frames:
             self._is_empty = False

@@ -40,7 +40,8 @@ TRANSITIONS: Mapping[LockState, frozenset[LockState]] = MappingProxyType(
         LockState.IDLE: _AT_ANY_TIME | {LockState.LOCKED, LockState.SEARCHING, LockState.LOST},
         LockState.LOCKED: _AT_ANY_TIME | {LockState.UNCERTAIN, LockState.SEARCHING, LockState.LOST},
         LockState.UNCERTAIN: _AT_ANY_TIME | {LockState.LOCKED, LockState.SEARCHING, LockState.LOST},
-        LockState.SEARCHING: _AT_ANY_TIME | {LockState.VERIFYING, LockState.LOCKED, LockState.LOST},
+        LockState.SEARCHING: _AT_ANY_TIME
+        | {LockState.VERIFYING, LockState.LOCKED, LockState.UNCERTAIN, LockState.LOST},
         LockState.LOST: _AT_ANY_TIME | {LockState.LOCKED, LockState.SEARCHING},
         LockState.PAUSED: (_AT_ANY_TIME - {LockState.PAUSED}) | {LockState.VERIFYING, LockState.IDLE},
         LockState.STOPPED: frozenset(),
@@ -64,7 +65,8 @@ class Standing:
         Seconds of the camera since the last trusted frame within tolerance, 0 if this is one; and since the
         last trusted frame.
     waits : bool
-        Whether the field is empty, and the focus cannot have drifted far meanwhile.
+        Whether it is no wonder that nothing can be told, in an empty field or where an answer led, and the
+        focus cannot have drifted far meanwhile.
     may_search : bool
         Whether there is anything left to look for, and to look from.
     moves_help : bool
@@ -87,6 +89,8 @@ def next_state(state: LockState, now: Standing, settings: LockSettings) -> LockS
     if now.bad_s == 0:
         return LockState.LOCKED
     if state is LockState.SEARCHING:
+        if now.waits:
+            return LockState.UNCERTAIN
         return state if now.may_search else LockState.LOST
     if now.may_search and now.blind_s >= settings.lost_after_s:
         return LockState.SEARCHING

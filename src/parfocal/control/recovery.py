@@ -17,7 +17,7 @@ OVERLAP = 0.8
 LEAST_TEXTURE = 0.01
 """Of a field that is not empty, where none was seen in focus yet; of cells it is some percent."""
 KEPT = 0.05
-"""Of what a new frame in focus shows, in what frames in focus show on average."""
+"""Of what a new frame in focus shows more than the least of those before."""
 THERE_UM = 0.3
 """As near to a place counts as there: the drive's own steps and tolerance."""
 
@@ -41,13 +41,13 @@ class SearchSettings(Settings):
 
     reach_um: float = Field(default=40.0, gt=0)
     reach_toward_um: float = Field(default=20.0, gt=0)
-    empty_share: float = Field(default=0.5, ge=0, le=1)
+    empty_share: float = Field(default=0.3, ge=0, le=1)
     looks: int = Field(default=2, ge=1)
     most_frames: int = Field(default=400, ge=1)
 
 
 class Recovery:
-    """Remembers what was seen in focus, and leads a search from place to place.
+    """Remembers where and how focus was seen, and leads a search from place to place.
 
     Parameters
     ----------
@@ -56,30 +56,80 @@ class Recovery:
         Lowest and highest defocus that the model can tell.
     settings : SearchSettings, optional
         None: nothing is ever looked for, and no field is called empty.
+    start_um : float
+        Where the stage stands at the beginning.
     """
 
     def __init__(
-        self, limits: LimitSettings, *, z_range_um: tuple[float, float], settings: SearchSettings | None
+        self,
+        limits: LimitSettings,
+        *,
+        z_range_um: tuple[float, float],
+        settings: SearchSettings | None,
+        start_um: float,
     ) -> None:
         self._limits, self._z_range_um, self._settings = limits, z_range_um, settings
         self._texture_in_focus: float | None = None
         self._places_um: list[float] = []
         self._n_looks = self._n_frames = 0
         self._is_due = settings is not None
+        self._home_um = start_um
+        self._was_in_focus = False
+        self._seen_um: float | None = None
+        self._trusted_at_um: float | None = None
+
+    @property
+    def home_um(self) -> float:
+        """Where it was last in focus; before that, where a trusted answer saw the focus, or it all began."""
+        return self._home_um if self._seen_um is None else self._seen_um
 
     @property
     def is_due(self) -> bool:
         """Whether there is a focus to look for: not yet since it was last seen, or since the beginning."""
         return self._is_due
 
-    def focus_seen(self, frame_yx: NDArray[Any], *, pixel_size_um: float) -> None:
+    def answered(self, z_um: float, *, error_um: float) -> None:
+        """A trusted answer at a stage position, by which focus is `error_um` below it."""
+        self._trusted_at_um = z_um
+        if not self._was_in_focus:
+            seen_um = z_um - error_um
+            self._seen_um = max(self._limits.lowest_z_um, min(seen_um, self._limits.highest_z_um))
+        if self._is_there(z_um):  # seen from here: if it leads nowhere, the other places are left
+            self.skip()
+
+    def in_focus(self, z_um: float) -> None:
+        """A trusted answer that focus is here."""
+        self._home_um, self._was_in_focus, self._seen_um = z_um, True, None
+        self._is_due, self._places_um = self._settings is not None, []
+
+    def left_by_a_hand(self, z_um: float) -> None:
+        """Somebody put the stage there: it stays until an answer says otherwise."""
+        self._home_um, self._was_in_focus = z_um, True
+        self.distrust()
+        self.give_up()
+
+    def distrust(self) -> None:
+        """The answers were no good: where they saw the focus does not count."""
+        self._seen_um = self._trusted_at_um = None
+
+    def is_where_an_answer_led(self, z_um: float, *, within_um: float) -> bool:
+        """Whether the stage came here by a trusted answer, from no further than that from the last focus.
+
+        Some samples can be told from beside the focus and not in it.
+        """
+        if self._trusted_at_um is None or abs(z_um - self._trusted_at_um) <= THERE_UM / 3:
+            return False
+        return not self._was_in_focus or abs(z_um - self._home_um) <= within_um
+
+    def keep_texture(self, frame_yx: NDArray[Any], *, pixel_size_um: float) -> None:
         """A frame in focus: what it shows is what a frame that is not empty shows at least."""
         if self._settings is None:
             return
-        texture = texture_of(frame_yx, pixel_size_um=pixel_size_um)
-        before = self._texture_in_focus
-        self._texture_in_focus = texture if before is None else before + KEPT * (texture - before)
-        self._is_due, self._places_um = True, []
+        texture, before = texture_of(frame_yx, pixel_size_um=pixel_size_um), self._texture_in_focus
+        if before is None or texture < before:
+            self._texture_in_focus = texture
+        else:
+            self._texture_in_focus = before + KEPT * (texture - before)
 
     def give_up(self) -> None:
         """Nothing is to be looked for until a focus has been seen again."""
@@ -92,12 +142,14 @@ class Recovery:
         texture, in_focus = texture_of(frame_yx, pixel_size_um=pixel_size_um), self._texture_in_focus
         return texture < (LEAST_TEXTURE if in_focus is None else self._settings.empty_share * in_focus)
 
-    def begin(self, good_um: float) -> None:
-        """Plan a search around the place where it was last in focus."""
+    def begin(self) -> None:
+        """Plan a search around `home_um`, or go on with one that was interrupted."""
         assert self._settings is not None
+        if self._places_um:
+            return
         self._places_um = list(
             places_to_look_from(
-                good_um, z_range_um=self._z_range_um, limits=self._limits, settings=self._settings
+                self.home_um, z_range_um=self._z_range_um, limits=self._limits, settings=self._settings
             )
         )
         self._n_looks = self._n_frames = 0
@@ -106,7 +158,7 @@ class Recovery:
         """Where to look from after a frame told nothing; None once every place was looked from."""
         assert self._settings is not None
         self._n_frames += 1
-        if self._places_um and abs(z_um - self._places_um[0]) <= THERE_UM:
+        if self._is_there(z_um):
             self._n_looks += 1
             if self._n_looks >= self._settings.looks:
                 self.skip()
@@ -119,6 +171,9 @@ class Recovery:
         """Leave out the next place: it was looked from, or cannot be reached."""
         self._places_um = self._places_um[1:]
         self._n_looks = 0
+
+    def _is_there(self, z_um: float) -> bool:
+        return bool(self._places_um) and abs(z_um - self._places_um[0]) <= THERE_UM
 
 
 def places_to_look_from(

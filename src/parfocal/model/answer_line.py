@@ -35,6 +35,11 @@ class StackAnswers:
     std_um: NDArray[np.float64]
     half90_um: NDArray[np.float64]
 
+    def only(self, chosen: NDArray[np.bool_]) -> StackAnswers:
+        """Those of some planes."""
+        columns = (self.actual_um, self.inferred_um, self.std_um, self.half90_um)
+        return StackAnswers(*(column[chosen] for column in columns))
+
 
 @dataclass(frozen=True)
 class Line:

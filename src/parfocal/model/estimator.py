@@ -29,8 +29,6 @@ from parfocal.model.working_frame import SAME_PIXEL, field_of, working_frame
 
 PIXEL_TOLERANCE = 0.03
 """An 8 % error of the pixel size changes the answer by 10 to 40 %, so little is tolerated."""
-ACCEPT_ABOVE = 0.5
-"""Where doubt begins. At 0.05 phase contrast was answered in six frames of seven, at 0.5 in none."""
 CLIPPING_ROWS = 64
 """So many rows tell the clipped fraction of a frame; to count in all of them takes milliseconds."""
 
@@ -286,7 +284,7 @@ class FocusEstimator:
             probabilities=probabilities,
             bin_centres_um=centres,
             in_distribution=familiar,
-            accepted=familiar >= ACCEPT_ABOVE
+            accepted=familiar >= self.header.accept_above
             and not self._may_lie_beyond(defocus)
             and not self._intervals.is_too_broad(defocus_um=own_defocus, spread_um=own_spread),
             layers_um=self._layers_um(outputs),

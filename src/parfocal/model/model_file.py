@@ -25,6 +25,8 @@ from parfocal.settings import Settings
 
 HEADER_KEY = "parfocal"
 FORMAT_VERSION = 2
+ACCEPT_ABOVE = 0.5
+"""Where doubt begins. At 0.05 phase contrast was answered in six frames of seven, at 0.5 in none."""
 
 
 class ModelHeader(Settings):
@@ -43,9 +45,12 @@ class ModelHeader(Settings):
         Half the width of the 90 % interval in units of that standard deviation.
     usual_clipping : float
         See `parfocal.model.familiarity`.
+    accept_above : float
+        In-distribution score from which on an answer is stood by; lower where a stack of the microscope that
+        the model was calibrated to showed that it is right there too.
     calibrated_on : str
-        Part of the dataset on which the last three were measured; the name of the stacks, where the first two
-        were measured again on another microscope.
+        Part of the dataset on which spread, interval and clipping were measured; the name of the stacks,
+        where the first two were measured again on another microscope.
     kept_of_start : float
         Share, in the weights, of those that training started from.
     apertures : tuple of float, optional
@@ -71,6 +76,7 @@ class ModelHeader(Settings):
     spread_scale: float
     interval90_scale: float
     usual_clipping: float = 0.0
+    accept_above: float = ACCEPT_ABOVE
     calibrated_on: str
     apertures: tuple[float, float] | None = None
     optics: Optics | None = None

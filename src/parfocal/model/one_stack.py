@@ -7,8 +7,9 @@ differ from those of the training by a factor, and another idea of what is in fo
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +39,10 @@ MOST_STACKS = 20
 LEAST_BINS = 3
 """Planes must lie over so many bins of the model."""
 FEWEST_FRAMES_FOR_INTERVALS = 20
+LEAST_FAMILIAR = 0.2
+"""However well a stack is told, frames that look stranger are refused."""
+RIGHT = 0.9
+"""Of the planes that a lower level would let in, those that must be told within their intervals."""
 FEWEST_STACKS_FOR_INTERVALS = 5
 """From so many stacks on the width of intervals is measured; fewer can only show that it is too narrow."""
 
@@ -93,8 +98,9 @@ def fit_to_microscope(
     Notes
     -----
     The scale is Theil and Sen's: the median slope over pairs of planes of one stack. The offset is the median
-    over stacks of the median over their planes. Errors are measured on stacks that the line was not fitted
-    to where there are several.
+    over stacks of the median over their planes. Planes that looked strange, and were told rightly by that
+    line all the same, make such frames familiar from then on. Errors are measured on stacks that the line was
+    not fitted to where there are several.
     """
     estimator = FocusEstimator.load(model, rescale=rescale)
     if isinstance(where, Path) and where.is_dir():
@@ -130,22 +136,63 @@ def fit_to_stacks(
     ModelError, InputError
         See `fit_to_microscope`.
     """
-    pixel_um = estimator.header.camera_pixel_size_um
-    given: list[tuple[float | None, StackAnswers]] = []
+    header = estimator.header
+    pixel_um = header.camera_pixel_size_um
+    given: list[tuple[float | None, TalliedAnswers]] = []
     for stack, focus_z_um in stacks:
         given.append((focus_z_um, answers_for(estimator, stack, focus_z_um)))
         pixel_um = stack.pixel_size_um if estimator.rescales else pixel_um
     knows_focus = _is_focus_known([focus for focus, _ in given])
-    range_um = LEAST_BINS * estimator.header.answer_bins.width_um
-    usable = usable_stacks([answers for _, answers in given], range_um=range_um)
+    range_um = LEAST_BINS * header.answer_bins.width_um
+    familiar = [told.above(header.accept_above) for _, told in given]
+    usable = usable_stacks(familiar, range_um=range_um)
     if not knows_focus:
         usable = [_about_own_focus(usable[0])]
     line = fit_line(usable)
     check_line(line, usable)
-    fit, after = _fitted(estimator.header.microscope, line, usable, knows_focus=knows_focus, source=source)
-    intervals = _intervals(estimator.header, np.abs(after) / line.scale, usable, source=source)
-    changes = {"microscope": fit.model_dump(), "camera_pixel_size_um": pixel_um, **intervals}
-    return fit, estimator.header.replace(**changes)
+    fit, after = _fitted(header.microscope, line, usable, knows_focus=knows_focus, source=source)
+    changes = {
+        "microscope": fit.model_dump(),
+        "camera_pixel_size_um": pixel_um,
+        **_intervals(header, np.abs(after) / line.scale, usable, source=source),
+    }
+    if knows_focus:
+        changes["accept_above"] = familiar_from([told for _, told in given], line, level=header.accept_above)
+    return fit, header.replace(**changes)
+
+
+@dataclass(frozen=True, eq=False)
+class TalliedAnswers:
+    """What a model says of the planes of one stack, and how familiar each looks, shape (planes,)."""
+
+    answers: StackAnswers
+    familiar: NDArray[np.float64]
+
+    def above(self, level: float) -> StackAnswers:
+        """Those of planes that look at least so familiar."""
+        return self.answers.only(self.familiar >= level)
+
+
+def familiar_from(stacks: Sequence[TalliedAnswers], line: Line, *, level: float) -> float:
+    """In-distribution score from which on frames of these stacks are told rightly; not above `level`.
+
+    Parameters
+    ----------
+    stacks : sequence of TalliedAnswers
+    line : Line
+    level : float
+        The score from which on answers were stood by so far.
+    """
+    familiar = np.concatenate([told.familiar for told in stacks])
+    errors_um = np.concatenate([line.of(told.answers) - told.answers.actual_um for told in stacks])
+    half90_um = line.scale * np.concatenate([told.answers.half90_um for told in stacks])
+    strange_first = np.argsort(familiar)
+    scores, is_right = familiar[strange_first], (np.abs(errors_um) <= half90_um)[strange_first]
+    let_in = (scores >= LEAST_FAMILIAR) & (scores < level)
+    for score in map(float, scores[let_in]):
+        if is_right[let_in & (scores >= score)].mean() >= RIGHT:
+            return score
+    return level
 
 
 def _check_focus(focus_z_um: float | None, stack: ZStack) -> None:
@@ -192,12 +239,14 @@ def _ids_to_fit(dataset: Dataset) -> list[str]:
     return [annotated[k] for k in chosen]
 
 
-def answers_for(estimator: FocusEstimator, stack: ZStack, focus_z_um: float | None) -> StackAnswers:
-    """The answers that an estimator stands by, for planes of one stack.
+def answers_for(estimator: FocusEstimator, stack: ZStack, focus_z_um: float | None) -> TalliedAnswers:
+    """What an estimator says of the planes of one stack, familiar or not.
 
-    Left out are those within a bin of either end of its range, where answers gather.
+    Left out are answers that are too broad, and those within a bin of either end of its range, where answers
+    gather.
     """
-    estimates = [estimator.estimate(f, pixel_size_um=stack.pixel_size_um) for f in stack.frames_zyx]
+    lenient = estimator.with_header(estimator.header.replace(accept_above=0.0))
+    estimates = [lenient.estimate(f, pixel_size_um=stack.pixel_size_um) for f in stack.frames_zyx]
     inferred = np.array([estimate.defocus_um for estimate in estimates])
     low_um, high_um = estimator.z_range_um
     margin_um = estimator.header.answer_bins.width_um
@@ -205,8 +254,9 @@ def answers_for(estimator: FocusEstimator, stack: ZStack, focus_z_um: float | No
     kept &= (inferred > low_um + margin_um) & (inferred < high_um - margin_um)
     std = np.array([estimate.std_um for estimate in estimates])
     half90 = np.array([np.ptp(estimate.interval90_um) / 2 for estimate in estimates])
-    actual = stack.defocus_um(focus_z_um or 0.0)
-    return StackAnswers(actual[kept], inferred[kept], std[kept], half90[kept])
+    familiar = np.array([estimate.in_distribution for estimate in estimates])
+    told = StackAnswers(stack.defocus_um(focus_z_um or 0.0), inferred, std, half90)
+    return TalliedAnswers(told.only(kept), familiar[kept])
 
 
 def _about_own_focus(answers: StackAnswers) -> StackAnswers:
@@ -253,7 +303,7 @@ def _errors(lines: Sequence[Line], stacks: Sequence[StackAnswers]) -> NDArray[np
 
 def _intervals(
     header: ModelHeader, errors_um: NDArray[np.float64], stacks: Sequence[StackAnswers], *, source: str
-) -> dict[str, float | str]:
+) -> dict[str, Any]:
     """What of a header changes so that its intervals hold errors, which are in um of the model's answers."""
     if len(errors_um) < FEWEST_FRAMES_FOR_INTERVALS:
         return {}
