@@ -50,14 +50,14 @@ def test_a_drive_whose_focus_jumps_reads_what_it_read_before() -> None:
 )
 def test_a_truthful_lock_is_back_after_a_few_frames(kick_um: float, fewest: int, most: int) -> None:
     run, t_s, _ = PLAN.of_scene(0)
-    frames = frames_to_focus(run, sample_of(run), truthful, begin_s=t_s, kick_um=kick_um)
+    frames = frames_to_focus(Stand(run, sample_of(run), truthful, begin_s=t_s), kick_um=kick_um)
     assert frames is not None and fewest <= frames <= most
 
 
 def test_who_stands_still_never_finds_back() -> None:
     run, t_s, _ = PLAN.of_scene(0)
-    sample = sample_of(run)
-    assert frames_to_focus(run, sample, lambda stand: StandsStill(), begin_s=t_s, kick_um=3.0) is None
+    stand = Stand(run, sample_of(run), lambda stand: StandsStill(), begin_s=t_s)
+    assert frames_to_focus(stand, kick_um=3.0) is None
 
 
 def test_kicks_are_spread_over_scenes_of_their_own() -> None:
@@ -66,11 +66,12 @@ def test_kicks_are_spread_over_scenes_of_their_own() -> None:
     assert one_s % one.scene_every_s == 0 and max(abs(first)) <= kicks.FARTHEST_UM
     told = kick_scene(PLAN, 1, {"parfocal": truthful})
     assert [set(kick["frames"]) for kick in told] == [{"parfocal"}] * 2
+    assert [kick["refused"] for kick in told] == [{"parfocal": 0.0}] * 2
 
 
 def results(frames: list[int | None]) -> dict[str, Any]:
     scene = [
-        {"seed": 200, "t_s": 0.0, "kick_um": um, "frames": {"parfocal": n}}
+        {"seed": 200, "t_s": 0.0, "kick_um": um, "frames": {"parfocal": n}, "refused": {"parfocal": 0.25}}
         for um, n in zip((1.0, -6.0, 11.0, 14.0), frames, strict=True)
     ]
     return {
@@ -85,7 +86,7 @@ def results(frames: list[int | None]) -> dict[str, Any]:
 
 def test_a_kick_that_was_never_found_back_from_counts_as_late() -> None:
     line = table(results([0, 4, 20, None])).splitlines()[2]
-    assert line == "| parfocal | 4 | 75.0% | 100.0% | 100.0% | 50.0% | 20 | inf | 1 |"
+    assert line == "| parfocal | 4 | 75.0% | 100.0% | 100.0% | 50.0% | 20 | inf | 1 | 25.0% |"
 
 
 def test_scenes_that_are_there_are_kept_and_those_of_another_plan_refused(tmp_path: Path) -> None:
@@ -104,4 +105,5 @@ def test_a_rule_stands_before_its_scene_like_a_lock() -> None:
         estimator = TruthfulEstimator(stand.microscope, noise_um=0.05, bias_um=0.0)
         return by_rule(lambda: EachAnswer(estimator))(stand)
 
-    assert frames_to_focus(run, sample_of(run), by_answer, begin_s=t_s, kick_um=-4.0) in (1, 2, 3)
+    stand = Stand(run, sample_of(run), by_answer, begin_s=t_s)
+    assert frames_to_focus(stand, kick_um=-4.0) in (1, 2, 3)
