@@ -22,6 +22,7 @@ from unfamiliar import FAILING, kinds_in
 
 from parfocal.data import Dataset
 from parfocal.data.whole_file import write_whole_text
+from parfocal.estimate import FocusEstimate
 from parfocal.evaluation.evaluate import json_text
 from parfocal.model import FocusEstimator
 from parfocal.zstack import ZStack
@@ -58,9 +59,13 @@ def ask(
     estimator: FocusEstimator, frames: Iterable[NDArray[Any]], actual_um: Iterable[float], *, pixel_um: float
 ) -> Asked:
     """One frame after another, at the pixel size that the model was made for, whatever it is."""
+    return asked_of((estimator.estimate(frame, pixel_size_um=pixel_um) for frame in frames), actual_um)
+
+
+def asked_of(estimates: Iterable[FocusEstimate], actual_um: Iterable[float]) -> Asked:
+    """What estimates come to, one after another, where the true defocus is known."""
     rows = []
-    for frame, actual in zip(frames, actual_um, strict=True):
-        told = estimator.estimate(frame, pixel_size_um=pixel_um)
+    for told, actual in zip(estimates, actual_um, strict=True):
         low_um, high_um = told.interval90_um
         error_um = told.defocus_um - actual
         rows.append((told.in_distribution, told.std_um, told.accepted, error_um, low_um <= actual <= high_um))

@@ -14,10 +14,23 @@ from parfocal.control import Camera, FocusLock, LockState, Move, Supervisor
 
 @dataclass(frozen=True)
 class Step:
-    """One frame of a holder: what it was told, how far it moved, and whether it says that focus is lost."""
+    """One frame of a holder.
+
+    Attributes
+    ----------
+    told_um : float or None
+        The answer, if it asked for one.
+    move_um : float
+        How far it moved.
+    is_refused : bool
+        Whether the answer was not one to act on.
+    says_lost : bool
+        Whether it says that focus is lost, or looked for.
+    """
 
     told_um: float | None
     move_um: float
+    is_refused: bool = False
     says_lost: bool = False
 
 
@@ -38,7 +51,8 @@ class LockHolder:
     def step(self) -> Step:
         """One frame of the lock."""
         now = self._lock.step()
-        return Step(now.defocus_um, now.move_um, now.state is LockState.LOST)
+        says_lost = now.state in (LockState.LOST, LockState.SEARCHING)
+        return Step(now.defocus_um, now.move_um, is_refused=not now.accepted, says_lost=says_lost)
 
 
 class RuleHolder:
@@ -53,7 +67,7 @@ class RuleHolder:
         wish = self._rule.look(self._camera.snap(), pixel_size_um=self._camera.pixel_size_um)
         move = self._supervisor.move_by(wish.move_um) if wish.move_um else Move(0.0)
         self._rule.moved(move.um)
-        return Step(wish.told_um, move.um)
+        return Step(wish.told_um, move.um, is_refused=wish.is_refused)
 
 
 class StandsStill:

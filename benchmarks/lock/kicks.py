@@ -40,7 +40,6 @@ from side_by_side import (
 from parfocal.data.whole_file import write_whole_text
 from parfocal.errors import InputError, ParfocalError
 from parfocal.evaluation.evaluate import json_text
-from parfocal.microscope import Sample
 from parfocal.model import FocusEstimator, use_threads
 
 KICKED = (OURS, PAPER, SMOOTHED)
@@ -61,6 +60,7 @@ HEADINGS = (
     "median frames",
     "95 %",
     f"not in {WATCHED}",
+    "answers refused",
 )
 
 
@@ -83,36 +83,36 @@ class KickPlan:
 
 
 def kick_scene(plan: KickPlan, scene: int, makers: Mapping[str, Make]) -> list[Kick]:
-    """All kicks on one scene: how far each was, and the frames that each contender needed."""
+    """All kicks on one scene: how far each was, and for each contender what it took."""
     run, t_s, kicks_um = plan.of_scene(scene)
     sample = sample_of(run)
-    return [
-        {
-            "seed": run.seed,
-            "t_s": t_s,
-            "kick_um": round(kick_um, 3),
-            "frames": {
-                name: frames_to_focus(run, sample, make, begin_s=t_s, kick_um=kick_um)
-                for name, make in makers.items()
-            },
-        }
-        for kick_um in kicks_um.tolist()
-    ]
+    kicks = []
+    for kick_um in kicks_um.tolist():
+        stands = {name: Stand(run, sample, make, begin_s=t_s) for name, make in makers.items()}
+        frames = {name: frames_to_focus(stand, kick_um=kick_um) for name, stand in stands.items()}
+        refused = {name: refused_after_kick(stand) for name, stand in stands.items()}
+        where = {"seed": run.seed, "t_s": t_s, "kick_um": round(kick_um, 3)}
+        kicks.append({**where, "frames": frames, "refused": refused})
+    return kicks
 
 
-def frames_to_focus(plan: Plan, sample: Sample, make: Make, *, begin_s: float, kick_um: float) -> int | None:
+def frames_to_focus(stand: Stand, *, kick_um: float) -> int | None:
     """Frames out of focus after a kick; None if focus was not found in `WATCHED` frames."""
-    stand = Stand(plan, sample, make, begin_s=begin_s)
-    due_s, in_a_row = begin_s, 0
+    due_s, in_a_row = stand.clock.now_s(), 0
     for k in range(-SETTLING, WATCHED + STAYS):
         if k == 0:
             stand.drive.jump(kick_um)
         true_um = stand.step_at(due_s)
-        due_s = max(due_s + plan.period_s, stand.clock.now_s())  # a frame waits for a move to end
+        due_s = max(due_s + 1 / FRAME_RATE_HZ, stand.clock.now_s())  # a frame waits for a move to end
         in_a_row = in_a_row + 1 if k >= 0 and abs(true_um) <= WITHIN_UM else 0
         if in_a_row == STAYS:
             return k + 1 - STAYS
     return None
+
+
+def refused_after_kick(stand: Stand) -> float:
+    """Share of the frames since the kick whose answer was refused."""
+    return float(np.mean([step.is_refused for step in stand.course.steps[SETTLING:]]))
 
 
 def make_kicks(options: argparse.Namespace) -> None:
@@ -188,6 +188,7 @@ def _row(kicks: Sequence[Kick], name: str) -> tuple[str, ...]:
         f"{np.quantile(taken, 0.5, method='higher'):.0f}",
         f"{np.quantile(taken, 0.95, method='higher'):.0f}",
         str(np.count_nonzero(np.isnan(frames))),
+        f"{np.mean([kick['refused'][name] for kick in kicks]):.1%}",
     )
 
 

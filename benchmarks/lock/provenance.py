@@ -8,7 +8,9 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
-HERE = Path(__file__).parent
+import parfocal
+
+PACKAGE = Path(parfocal.__file__).parent
 
 
 def provenance() -> dict[str, str]:
@@ -30,7 +32,7 @@ def processor() -> str:
 
 
 def commit() -> str:
-    """The commit of the sources, ``-dirty`` where they were changed since; "unknown" outside a repository."""
+    """The commit of the package, ``-dirty`` where it was changed since; "unknown" outside a repository."""
     describe = ["git", "describe", "--always", "--dirty", "--abbrev=10", "--exclude=*"]
-    said = subprocess.run(describe, cwd=HERE, capture_output=True, text=True, check=False)
+    said = subprocess.run(describe, cwd=PACKAGE, capture_output=True, text=True, check=False)
     return said.stdout.strip() or "unknown"

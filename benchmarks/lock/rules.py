@@ -19,10 +19,14 @@ CLIMB_STEP_UM = 0.3
 
 @dataclass(frozen=True)
 class Wish:
-    """What a rule makes of one frame: the defocus that it was told, if any, and the move that it wants."""
+    """What a rule makes of one frame: the defocus that it was told, if any, and the move that it wants.
+
+    `is_refused` tells that the estimator would rather not have answered, heeded or not.
+    """
 
     told_um: float | None
     move_um: float
+    is_refused: bool = False
 
 
 class Rule(Protocol):
@@ -48,8 +52,10 @@ class EachAnswer:
 
     def look(self, frame_yx: NDArray[Any], *, pixel_size_um: float) -> Wish:
         """The answer, and the way back from it."""
-        told_um = self._estimator.estimate(frame_yx, pixel_size_um=pixel_size_um).defocus_um
-        return Wish(told_um, -told_um if abs(told_um) > self._dead_band_um else 0.0)
+        estimate = self._estimator.estimate(frame_yx, pixel_size_um=pixel_size_um)
+        told_um = estimate.defocus_um
+        move_um = -told_um if abs(told_um) > self._dead_band_um else 0.0
+        return Wish(told_um, move_um, is_refused=not estimate.accepted)
 
     def moved(self, um: float) -> None:
         """Nothing is remembered."""
@@ -72,7 +78,7 @@ class Smoothed:
         estimate = self._estimator.estimate(frame_yx, pixel_size_um=pixel_size_um)
         told_um = estimate.defocus_um
         if not estimate.accepted:
-            return Wish(told_um, 0.0)
+            return Wish(told_um, 0.0, is_refused=True)
         before_um = told_um if self._mean_um is None else self._mean_um
         mean_um = self._mean_um = before_um + self._alpha * (told_um - before_um)
         return Wish(told_um, -mean_um if abs(mean_um) > self._dead_band_um else 0.0)

@@ -64,6 +64,7 @@ class Course:
             "within_1um": float(np.mean(np.abs(true_um) <= WITHIN_UM)),
             "losses": count_losses(true_um),
             "reported_losses": int(np.count_nonzero(np.diff(says_lost.astype(int), prepend=0) == 1)),
+            "refused": float(np.mean([step.is_refused for step in self.steps])),
             "moves": int(np.count_nonzero(moves_um)),
             "travel_um": float(np.abs(moves_um).sum()),
             **asdict(self.spent),

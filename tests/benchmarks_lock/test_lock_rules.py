@@ -53,6 +53,7 @@ def test_the_mean_begins_with_the_first_answer_and_a_move_is_taken_off_it() -> N
 
 def test_the_mean_leaves_out_what_is_refused() -> None:
     assert wishes(Smoothed(Answers(9.0, 9.0, accepted=False)), 2) == [0.0, 0.0]
+    assert Smoothed(Answers(9.0, accepted=False)).look(FRAME, pixel_size_um=0.24).is_refused
 
 
 def test_the_climber_turns_round_when_the_last_step_made_it_worse() -> None:

@@ -48,12 +48,12 @@ def test_side_by_side_one_follows_the_drift_and_the_other_stays(told: dict[str, 
 
 
 def test_numbers_of_a_course_are_those_of_its_true_defocus() -> None:
-    steps = [Step(0.0, 0.0), Step(1.0, -1.0), Step(3.0, 0.5, says_lost=True), Step(0.0, 0.0)]
+    steps = [Step(0.0, 0.0, is_refused=True), Step(1.0, -1.0), Step(3.0, 0.5, says_lost=True), Step(0.0, 0.0)]
     numbers = Course(true_um=[0.0, 1.0, 3.5, -0.5], steps=steps).numbers()
     assert numbers["rms_um"] == pytest.approx(np.sqrt((1 + 3.5**2 + 0.25) / 4))
     assert (numbers["largest_um"], numbers["within_1um"]) == (3.5, 0.75)
     assert (numbers["losses"], numbers["reported_losses"]) == (1, 1)
-    assert (numbers["moves"], numbers["travel_um"]) == (2, 1.5)
+    assert (numbers["moves"], numbers["travel_um"], numbers["refused"]) == (2, 1.5, 0.25)
 
 
 def test_focus_that_never_came_back_is_lost_once() -> None:
