@@ -271,3 +271,16 @@ def test_layers_lie_within_the_bins_and_are_no_more_than_can_be(weights: NDArray
     assert len(layers_um) <= 5
     assert all(abs(layer) < 5 + 1e-9 for layer in layers_um)
     assert len(set(layers_um)) == len(layers_um)
+
+
+def test_once_it_is_open_a_model_needs_its_file_no_longer(model_path, tmp_path):
+    path = tmp_path / "gone.safetensors"
+    path.write_bytes(model_path.read_bytes())
+    opened = FocusEstimator.load(path)
+    path.write_bytes(b"overwritten")
+    path.unlink()
+    frame = frame_at(1.0, seed=3)
+    told, expected = (
+        e.estimate(frame, pixel_size_um=PIXEL_UM) for e in (opened, FocusEstimator.load(model_path))
+    )
+    assert told.defocus_um == expected.defocus_um

@@ -14,9 +14,16 @@ from parfocal.data import Dataset
 from parfocal.data.stack_io import write_stack
 from parfocal.errors import DatasetError, InputError, ModelError
 from parfocal.model import FocusEstimator, load_model, save_model
+from parfocal.model.answer_line import UNCHANGED, StackAnswers
 from parfocal.model.microscope_fit import MicroscopeFit
 from parfocal.model.model_file import HEADER_KEY
-from parfocal.model.one_stack import GivenStack, fit_to_microscope, fit_to_stacks
+from parfocal.model.one_stack import (
+    GivenStack,
+    TalliedAnswers,
+    familiar_from,
+    fit_to_microscope,
+    fit_to_stacks,
+)
 from parfocal.zstack import ZStack
 
 STRETCH, SHIFT_UM = 1.3, 0.8
@@ -178,3 +185,26 @@ def test_a_model_file_from_before_there_were_fits_opens(tmp_path: Path) -> None:
     older = type(header).parse(values, source="older")
     assert older.microscope is None
     assert older.answer_bins == older.bins and older.answer_range_um == older.z_range_um
+
+
+def answers_with(familiar: list[float], errors_um: list[float]) -> TalliedAnswers:
+    actual_um = np.linspace(-5, 5, len(familiar))
+    ones = np.ones(len(familiar))
+    return TalliedAnswers(StackAnswers(actual_um, actual_um + errors_um, ones, ones), np.array(familiar))
+
+
+@pytest.mark.parametrize(
+    ("familiar", "errors_um", "level"),
+    [
+        ([0.9, 0.8, 0.45, 0.4, 0.3, 0.25], [0.0, 0.1, 0.2, 0.1, 0.3, 0.2], 0.25),
+        ([0.9, 0.8, 0.45, 0.4, 0.3, 0.25], [0.0, 0.1, 0.2, 0.1, 3.0, 3.0], 0.4),
+        ([0.9, 0.8, 0.45, 0.4, 0.3, 0.25], [0.0, 0.1, 3.0, 3.0, 3.0, 3.0], 0.5),
+        ([0.9, 0.8, 0.15, 0.1], [0.0, 0.0, 0.0, 0.0], 0.5),
+        ([0.9, 0.8, 0.7, 0.6], [0.0, 0.0, 0.0, 0.0], 0.5),
+    ],
+    ids=["all told rightly", "the strangest are not", "none is", "too strange", "nothing was refused"],
+)
+def test_frames_that_are_told_rightly_become_familiar(
+    familiar: list[float], errors_um: list[float], level: float
+) -> None:
+    assert familiar_from([answers_with(familiar, errors_um)], UNCHANGED, level=0.5) == level

@@ -156,8 +156,7 @@ def fit_to_stacks(
         "camera_pixel_size_um": pixel_um,
         **_intervals(header, np.abs(after) / line.scale, usable, source=source),
     }
-    if knows_focus:
-        changes["accept_above"] = familiar_from([told for _, told in given], line, level=header.accept_above)
+    changes["accept_above"] = familiar_from([told for _, told in given], line, level=header.accept_above)
     return fit, header.replace(**changes)
 
 
