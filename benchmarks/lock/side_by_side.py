@@ -12,7 +12,14 @@ from jumping_focus import JumpingFocus
 from numpy.typing import NDArray
 from rules import EachAnswer, HillClimber, Rule, Smoothed
 
-from parfocal.control import FocusLock, LimitSettings, LockSettings, SimulatedClock, Supervisor
+from parfocal.control import (
+    FocusLock,
+    LimitSettings,
+    LockSettings,
+    SelfCheckSettings,
+    SimulatedClock,
+    Supervisor,
+)
 from parfocal.estimate import Estimator
 from parfocal.hold import NEW_DAY
 from parfocal.microscope import ExperimentSettings, Sample, SimulatedMicroscope
@@ -25,6 +32,8 @@ REACH_UM, LARGEST_STEP_UM = 60.0, 5.0
 WITHIN_UM = 1.0
 LOST_UM = 3.0
 """This far from focus, and it counts as lost, until it is within `WITHIN_UM` again."""
+WARM_UP = 20
+"""Frames that do not count: in them the lock checks its model by known moves of more than a um."""
 KEEP_EVERY = 5
 """One in so many frames stays in the record."""
 
@@ -54,8 +63,8 @@ class Course:
     spent: Spent = field(default_factory=Spent)
 
     def numbers(self) -> dict[str, Any]:
-        """How well it held."""
-        true_um = np.array(self.true_um)
+        """How well it held, once it was under way."""
+        true_um = np.array(self.true_um[WARM_UP:])
         moves_um = np.array([step.move_um for step in self.steps])
         says_lost = np.array([step.says_lost for step in self.steps])
         return {
@@ -158,8 +167,8 @@ def by_rule(make: Callable[[], Rule]) -> Make:
 
 
 def focus_lock(stand: Stand, estimator: Estimator) -> FocusLock:
-    """A lock with the default settings."""
-    settings = LockSettings(limits=stand.limits)
+    """A lock with the settings that `parfocal lock` has by default."""
+    settings = LockSettings(limits=stand.limits, self_check=SelfCheckSettings())
     return FocusLock(stand.camera, stand.drive, estimator, settings=settings, clock=stand.clock)
 
 

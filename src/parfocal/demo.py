@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from parfocal.collect import simulate_dataset
-from parfocal.control import LockSettings, LockSummary, RunLog
+from parfocal.control import LockSettings, LockSummary, RunLog, SelfCheckSettings
 from parfocal.data.dataset import Dataset
 from parfocal.errors import InputError, OutputError
 from parfocal.evaluation.evaluate import evaluate
@@ -152,7 +152,7 @@ def _hold(record: Path, estimator: FocusEstimator, *, plan: DemoPlan, progress: 
     return hold_focus(
         rig,
         estimator,
-        settings=LockSettings(limits=limits),
+        settings=LockSettings(limits=limits, self_check=SelfCheckSettings()),
         hours=plan.hours,
         record=record,
         watch=lambda s: progress("lock", s.t_s / (3600 * plan.hours), f"{s.t_s / 3600:.1f} h, {s.state}"),

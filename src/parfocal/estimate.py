@@ -40,6 +40,9 @@ class FocusEstimate:
         Defocus of each separate focus population of the field, most probable first, in um.
     latency_ms : float
         Time from frame to estimate, in ms.
+    is_strange : bool
+        Whether it is not accepted for no other reason than that the frame looks unlike those of the training.
+        What else vouches for the model, such as a stage whose moves the answers follow, may outweigh that.
     """
 
     defocus_um: float
@@ -51,6 +54,7 @@ class FocusEstimate:
     accepted: bool
     layers_um: tuple[float, ...]
     latency_ms: float
+    is_strange: bool = False
 
 
 @runtime_checkable

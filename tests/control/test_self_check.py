@@ -1,6 +1,7 @@
 """Small known moves tell sign and gain of a model, and whether it fits the sample at all."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -157,3 +158,56 @@ def test_a_known_move_cut_short_by_the_window_is_no_limit_of_focus(tmp_path):
     lock.run(0.5)
     told = [event.text for event in RunLog.open(tmp_path / "run.sqlite").events()]
     assert not any("at the limit" in text for text in told[: told.index("locked") if "locked" in told else 3])
+
+
+class Strange(TruthfulEstimator):
+    """Finds every image strange, by a score."""
+
+    score = 0.1
+
+    def estimate(self, frame_yx, *, pixel_size_um):
+        told = super().estimate(frame_yx, pixel_size_um=pixel_size_um)
+        return replace(told, accepted=False, is_strange=True, in_distribution=self.score)
+
+
+def lock_of_strange(
+    sign: float, *, z_um: float = 1.5
+) -> tuple[TinyMicroscope, Strange, FocusLock, SimulatedClock]:
+    clock = SimulatedClock(paced=False)
+    microscope = TinyMicroscope(clock, z_um=z_um)
+    told = Strange(microscope, sign=sign, noise_um=0.05, bias_um=0.05)
+    limits = LimitSettings(lowest_z_um=-40, highest_z_um=40)
+    settings = LockSettings(limits=limits, self_check={})
+    return microscope, told, FocusLock(microscope, microscope, told, settings=settings, clock=clock), clock
+
+
+def look(lock: FocusLock, clock: SimulatedClock, n: int) -> list:
+    taken = []
+    for _ in range(n):
+        clock.wait_until(clock.now_s() + 0.05)
+        taken.append(lock.step())
+    return taken
+
+
+def test_answers_that_follow_the_stage_vouch_for_images_that_look_strange():
+    microscope, told, lock, clock = lock_of_strange(1.0)
+    assert look(lock, clock, 30)[-1].state is LockState.LOCKED
+    assert abs(microscope.true_defocus_um()) < 0.4
+    told.score = 0.002  # much stranger than what was seen in the check, as a field without cells is
+    assert not look(lock, clock, 1)[-1].accepted
+
+
+@pytest.mark.parametrize("sign", [-1.0, 0.3], ids=["inverted", "a third of the change"])
+def test_answers_that_do_not_follow_the_stage_well_vouch_for_nothing(sign):
+    microscope, _, lock, clock = lock_of_strange(sign)
+    states = {snapshot.state for snapshot in look(lock, clock, 90)}
+    assert states == {LockState.VERIFYING}
+    assert microscope.z_um == pytest.approx(1.5)
+    assert lock.self_check is None
+
+
+def test_a_warning_takes_back_what_was_vouched_for():
+    _, _, lock, clock = lock_of_strange(1.0)
+    assert look(lock, clock, 20)[-1].accepted
+    lock._warning = "the answers change 0.40 +- 0.02 times as much as the stage moves"
+    assert not look(lock, clock, 1)[-1].accepted

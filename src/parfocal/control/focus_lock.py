@@ -105,8 +105,9 @@ class FocusLock:
         self._moves_help = True
         self._cut_by = CutBy.NOTHING
         self._doubt = self._warning = ""
-        self._is_empty = False
+        self._is_empty = self._is_trusted = False
         self._n_good = 0
+        self._tries_strange = True
         self._looks: list[Look] = []
         self._check: SelfCheck | None = None
         if settings.self_check is not None:
@@ -258,7 +259,17 @@ class FocusLock:
             self._event(doubt)
         self._doubt = doubt
         estimate = self._estimator.estimate(frame_yx, pixel_size_um=self._camera.pixel_size_um)
-        return replace(estimate, accepted=False) if doubt else estimate
+        if doubt:
+            return replace(estimate, accepted=False, is_strange=False)
+        return replace(estimate, accepted=True) if self._is_vouched_for(estimate) else estimate
+
+    def _is_vouched_for(self, estimate: FocusEstimate) -> bool:
+        """Whether an image looks strange, but the stage has shown that the model is right on this sample."""
+        if not estimate.is_strange or self._warning:
+            return False
+        if self._is_unchecked:  # that is what the self-check is to find out
+            return self._tries_strange and self._state is LockState.VERIFYING
+        return self._check is not None and estimate.in_distribution >= self._check.vouched_from
 
     @property
     def _is_unchecked(self) -> bool:
@@ -272,12 +283,19 @@ class FocusLock:
             return self._look_around(frame_yx, z_um=z_um)
         self._enter(LockState.VERIFYING)
         self._blind_frames = 0
-        self._looks.append(Look(z_um, estimate.defocus_um, estimate.accepted))
+        self._looks.append(Look(z_um, estimate.defocus_um, estimate.accepted, estimate.in_distribution))
         done = len(self._looks)
         if done < settings.looks:
             there_um = self._looks[0].z_um + planned_offset_um(done, step_um=self._check_step_um(settings))
             return Decision(there_um - z_um, "a known move, to check the model")
-        self._check = check_looks(self._looks, settings)
+        check = check_looks(self._looks, settings)
+        if check.refusal and any(look.is_strange for look in self._looks):
+            # Of strange images that proves little: one that looks familiar may be found.
+            self._event(f"self-check on images that look strange: {check.refusal}")
+            self._tries_strange = False
+            self._looks.clear()
+            return Decision(0.0, "waiting for an image that can be told")
+        self._check = check
         self._state = LockState.IDLE  # the event that follows tells more
         self._event(f"self-check: {self._check.in_words}")
         return Decision(0.0, "the self-check is done")
@@ -335,8 +353,7 @@ class FocusLock:
         if self._doubt or not estimate.accepted:
             seen = "the field is empty: waiting" if self._is_empty else "the estimate was not accepted"
             return self._without_an_answer(z_um, self._doubt or seen)
-        told_um = estimate.defocus_um - controller.target_um
-        if controller.is_unsure(error_um=told_um, sd_um=estimate.std_um):
+        if not self._is_trusted:
             return self._without_an_answer(z_um, "the estimate is too uncertain")
         return decide(self._belief, controller)
 
@@ -370,6 +387,7 @@ class FocusLock:
         error_um = self._belief.mean_um - settings.controller.target_um
         widest_um = max(estimate.std_um, self._belief.sd_um)
         trusted = estimate.accepted and not settings.controller.is_unsure(error_um=error_um, sd_um=widest_um)
+        self._is_trusted = trusted
         good = trusted and abs(error_um) <= settings.tolerance_um and self._moves_help
         self._bad_frames = 0 if good else self._bad_frames + 1
         self._blind_frames = 0 if trusted else self._blind_frames + 1

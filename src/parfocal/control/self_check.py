@@ -2,6 +2,9 @@
 
 It needs no z-stack. It finds the sign and the gain of a model where the stage stands, and refuses a model
 that does not fit the sample, before any long move trusts it.
+
+A model whose answers follow the stage as they should is right on this sample, whatever its training looked
+like: the check then vouches for images that look strange to the model.
 """
 
 from __future__ import annotations
@@ -20,6 +23,13 @@ CYCLE = (0, 1, 0, -1, 0, -1, 0, 1)
 LEAST_TRAVEL_UM = 0.01
 FARTHEST_UM = 1e6
 """No answer lies beyond."""
+VOUCHED_GAINS, VOUCHED_SD = (0.6, 1.6), 0.15
+"""Gain, and its standard error, of answers that follow the stage as they should."""
+VOUCHED_FROM, VOUCHED_SHARE = 0.005, 0.1
+"""In-distribution score that is then enough, and share of the least one seen in the check: the lower counts.
+Fields without cells score far below."""
+STRANGE = 0.5
+"""In-distribution score below which an image looks strange."""
 CERTAIN = 2.0
 """Standard errors that make a difference one to act on."""
 
@@ -53,11 +63,21 @@ class SelfCheckSettings(Settings):
 
 @dataclass(frozen=True)
 class Look:
-    """A frame of a self-check: where the stage stood, and what the model said."""
+    """A frame of a self-check: where the stage stood, and what the model said.
+
+    `accepted` is also said of a frame that is refused for nothing but that it looks strange; how familiar it
+    looks is `in_distribution`.
+    """
 
     z_um: float
     defocus_um: float
     accepted: bool
+    in_distribution: float = 1.0
+
+    @property
+    def is_strange(self) -> bool:
+        """Whether it looks unlike what the model was trained on."""
+        return self.in_distribution < STRANGE
 
 
 @dataclass(frozen=True)
@@ -73,12 +93,16 @@ class SelfCheck:
         Standard deviation of the answers about their line.
     refusal : str
         Why the model must not be followed here; empty if it may.
+    vouched_from : float
+        In-distribution score from which on images are trusted that look strange; infinite where the answers
+        do not follow the stage so well as to vouch for any.
     """
 
     gain: float
     gain_sd: float
     noise_um: float
     refusal: str = ""
+    vouched_from: float = math.inf
 
     @property
     def in_words(self) -> str:
@@ -112,7 +136,15 @@ def check_looks(looks: Sequence[Look], settings: SelfCheckSettings) -> SelfCheck
     left = told_um - told_um.mean() - gain * apart
     noise_um = float(np.sqrt(left @ left / (len(kept) - 2)))
     gain_sd = noise_um / float(np.sqrt(apart @ apart))
-    return SelfCheck(gain, gain_sd, noise_um, _refusal(gain, gain_sd, settings))
+    refusal = _refusal(gain, gain_sd, settings)
+    vouches = VOUCHED_GAINS[0] <= gain <= VOUCHED_GAINS[1] and gain_sd <= VOUCHED_SD
+    least = min(look.in_distribution for look in kept)
+    if not (vouches or refusal) and any(look.is_strange for look in kept):
+        refusal = (
+            f"the images look strange, and the answers do not follow well (gain {gain:.2f} +- {gain_sd:.2f})"
+        )
+    vouched_from = min(VOUCHED_FROM, VOUCHED_SHARE * least) if vouches else math.inf
+    return SelfCheck(gain, gain_sd, noise_um, refusal, vouched_from)
 
 
 def _refusal(gain: float, gain_sd: float, settings: SelfCheckSettings) -> str:

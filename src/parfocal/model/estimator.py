@@ -277,6 +277,11 @@ class FocusEstimator:
         centres = self.header.answer_bins.centres_um
         std = self.header.spread_scale * spread * float(self._intervals.stretch_at(own_defocus))
         half = self.header.interval90_scale * std
+        is_told = not (
+            self._may_lie_beyond(defocus)
+            or self._intervals.is_too_broad(defocus_um=own_defocus, spread_um=own_spread)
+        )
+        is_familiar = familiar >= self.header.accept_above
         return FocusEstimate(
             defocus_um=defocus,
             std_um=std,
@@ -284,11 +289,10 @@ class FocusEstimator:
             probabilities=probabilities,
             bin_centres_um=centres,
             in_distribution=familiar,
-            accepted=familiar >= self.header.accept_above
-            and not self._may_lie_beyond(defocus)
-            and not self._intervals.is_too_broad(defocus_um=own_defocus, spread_um=own_spread),
+            accepted=is_told and is_familiar,
             layers_um=self._layers_um(outputs),
             latency_ms=latency_ms,
+            is_strange=is_told and not is_familiar,
         )
 
     def _may_lie_beyond(self, defocus_um: float) -> bool:
