@@ -48,6 +48,7 @@ ONLY_IN = {
     "pymmcore_plus": ("parfocal.microscope.micromanager",),
     "openvino": ("parfocal.model.backends",),
     "nncf": ("parfocal.model.backends.quantisation",),
+    "pyarrow": ("parfocal.control.run_table",),
     "dask": ("parfocal.compute",),
     "typer": ("parfocal.cli",),
     "rich": ("parfocal.cli",),

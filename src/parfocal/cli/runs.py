@@ -38,7 +38,7 @@ def export(
     out: Annotated[Path, typer.Option(metavar="TABLE.csv", dir_okay=False, help="The table of all frames.")],
 ) -> None:
     """Every frame of a run as a table."""
-    from parfocal.control import RunLog
+    from parfocal.control import RunLog, export_table
 
-    RunLog.open(run).export_csv(out)
+    export_table(RunLog.open(run), out)
     say(str(out))

@@ -6,10 +6,13 @@ from parfocal.control.controller import ControllerSettings, Decision, decide
 from parfocal.control.devices import Camera, FocusDrive, Microscope
 from parfocal.control.focus_lock import FocusLock
 from parfocal.control.frame_watch import FrameWatch, FrameWatchSettings
+from parfocal.control.kept_image import KeptImage, RecordSettings
 from parfocal.control.lock_settings import LockSettings
 from parfocal.control.lock_snapshot import LockSnapshot, LockState
 from parfocal.control.lock_summary import LockSummary, LockTally, summarise
-from parfocal.control.run_log import RunEvent, RunLog, RunRecord
+from parfocal.control.run_log import RunLog
+from parfocal.control.run_record import RunEvent, RunRecord
+from parfocal.control.run_table import export_table
 from parfocal.control.self_check import Look, SelfCheck, SelfCheckSettings, check_looks
 from parfocal.control.supervisor import CutBy, LimitSettings, Move, Supervisor
 
@@ -25,6 +28,7 @@ __all__ = [
     "FocusLock",
     "FrameWatch",
     "FrameWatchSettings",
+    "KeptImage",
     "LimitSettings",
     "LockSettings",
     "LockSnapshot",
@@ -34,6 +38,7 @@ __all__ = [
     "Look",
     "Microscope",
     "Move",
+    "RecordSettings",
     "RunEvent",
     "RunLog",
     "RunRecord",
@@ -44,6 +49,7 @@ __all__ = [
     "WallClock",
     "check_looks",
     "decide",
+    "export_table",
     "predict",
     "summarise",
     "update",

@@ -6,6 +6,9 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
+
+from numpy.typing import NDArray
 
 from parfocal.control.belief import Belief, predict, update
 from parfocal.control.clock import Clock
@@ -117,6 +120,7 @@ class FocusLock:
         self._moves_help = True
         self._cut_by = CutBy.NOTHING
         self._doubt = ""
+        self._frame_yx: NDArray[Any] | None = None
         self._looks: list[Look] = []
         self._check: SelfCheck | None = None
         if settings.self_check is not None:
@@ -233,7 +237,7 @@ class FocusLock:
 
     def _see(self, *, t_s: float) -> FocusEstimate:
         """What the model says of a new frame; not to be acted on where the frame is old."""
-        frame_yx = self._camera.snap()
+        frame_yx = self._frame_yx = self._camera.snap()
         doubt = self._watch.doubt(frame_yx, took_s=self._clock.now_s() - t_s)
         if doubt and not self._doubt:
             self._event(doubt)
@@ -335,7 +339,7 @@ class FocusLock:
     def _publish(self, snapshot: LockSnapshot) -> LockSnapshot:
         self._tally.add(snapshot)
         if self._log is not None:
-            self._log.append(snapshot)
+            self._log.append(snapshot, self._frame_yx)
         if self._on_step is not None:
             self._on_step(snapshot)
         return snapshot
