@@ -35,9 +35,21 @@ MAY_IMPORT = {
     "collect": LEARNING | {"compute"},
     "live_stack": {"control", "errors", "hold", "zstack"},
     "hold": LEARNING | {"evaluation", "control", "microscope"},
+    "resume": {"control", "errors", "estimate", "hold"},
     "demo": LEARNING | {"evaluation", "control", "microscope", "collect", "hold"},
     "cli": LEARNING
-    | {"evaluation", "control", "microscope", "compute", "collect", "hold", "live_stack", "demo", "studies"},
+    | {
+        "evaluation",
+        "control",
+        "microscope",
+        "compute",
+        "collect",
+        "hold",
+        "resume",
+        "live_stack",
+        "demo",
+        "studies",
+    },
 }
 """Each room, or file beside the rooms, and the others that it may know."""
 

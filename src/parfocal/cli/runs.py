@@ -24,10 +24,12 @@ def show(run: Run, as_json: Json = False) -> None:
 
     record, summary = RunLog.open(run), summary_of_run(run)
     if as_json:
-        say_json({**summary_json(summary, record=run), "model_fingerprint": record.model_fingerprint})
+        known = {"model_fingerprint": record.model_fingerprint, "n_images": record.n_images}
+        say_json({**summary_json(summary, record=run), **known})
         return
     say(f"{record.settings()['rig']}, model {record.model_fingerprint}, {record.facts()['created']}")
     say_summary(summary)
+    say(f"{record.n_images} images kept.")
     for event in record.events():
         say(f"  {event.t_s / 3600:7.2f} h  {event.text}")
 

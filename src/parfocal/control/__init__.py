@@ -12,6 +12,7 @@ from parfocal.control.lock_snapshot import LockSnapshot, LockState
 from parfocal.control.lock_summary import LockSummary, LockTally, summarise
 from parfocal.control.run_log import RunLog
 from parfocal.control.run_record import RunEvent, RunRecord
+from parfocal.control.run_so_far import RunSoFar, run_so_far
 from parfocal.control.run_table import export_table
 from parfocal.control.self_check import Look, SelfCheck, SelfCheckSettings, check_looks
 from parfocal.control.supervisor import CutBy, LimitSettings, Move, Supervisor
@@ -42,6 +43,7 @@ __all__ = [
     "RunEvent",
     "RunLog",
     "RunRecord",
+    "RunSoFar",
     "SelfCheck",
     "SelfCheckSettings",
     "SimulatedClock",
@@ -51,6 +53,7 @@ __all__ = [
     "decide",
     "export_table",
     "predict",
+    "run_so_far",
     "summarise",
     "update",
 ]

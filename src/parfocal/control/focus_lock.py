@@ -34,6 +34,8 @@ _HELD_BY = {
     CutBy.WINDOW: "at the limit of the window: the focus lies beyond it",
     CutBy.TRAVEL: "held still: the travel allowed in an hour is used up",
 }
+BY_HAND = "somebody moved the drive"
+"""So begins the reason of a frame, and the event, where somebody did."""
 HARDLY = 0.1
 """Of a move that was asked for: no more, and the drive was held."""
 CHECKS_PER_RANGE = 24
@@ -82,6 +84,10 @@ class FocusLock:
         Called with every `LockSnapshot`, in the loop's own thread: must be quick.
     truth : callable, optional
         Gives the true defocus in um, where a virtual microscope knows it. For the record only.
+    good_z_um : float, optional
+        Where it was last in focus, if an earlier lock knew; where the drive stands, if not given.
+    first_event : str
+        What the record says of the start.
 
     Raises
     ------
@@ -100,6 +106,8 @@ class FocusLock:
         log: RunLog | None = None,
         on_step: Callable[[LockSnapshot], None] | None = None,
         truth: Callable[[], float] | None = None,
+        good_z_um: float | None = None,
+        first_event: str = "started",
     ) -> None:
         self._camera = camera
         self._estimator = estimator
@@ -116,7 +124,9 @@ class FocusLock:
         self._belief = Belief.unknown()
         self._before: tuple[float, float] | None = None  # time and stage position of the last frame
         self._bad_frames = self._blind_frames = 0
-        self._good_z_um = self._supervisor.position_um()  # where it was last in focus; where it began, before
+        here_um = self._supervisor.position_um()
+        self._good_z_um = here_um if good_z_um is None else good_z_um  # where it was last in focus
+        self._first_event = first_event
         self._moves_help = True
         self._cut_by = CutBy.NOTHING
         self._doubt = ""
@@ -148,7 +158,7 @@ class FocusLock:
         """
         fault = ""
         try:
-            self._event("started")
+            self._event(self._first_event)
             self._loop(duration_s)
             fault = self._refusal
             self._end(LockState.STOPPED, fault or "stopped")
@@ -230,10 +240,10 @@ class FocusLock:
 
     def _yield_to_a_hand(self, z_um: float) -> Decision:
         """Somebody wants the drive elsewhere: nothing goes back from there but by what an image says."""
-        self._event(f"somebody moved the drive to {z_um:.2f} um")
+        self._event(f"{BY_HAND} to {z_um:.2f} um")
         self._good_z_um = z_um
         self._looks.clear()
-        return Decision(0.0, "somebody moved the drive: holding still")
+        return Decision(0.0, f"{BY_HAND}: holding still")
 
     def _see(self, *, t_s: float) -> FocusEstimate:
         """What the model says of a new frame; not to be acted on where the frame is old."""

@@ -101,6 +101,11 @@ class RunRecord:
         """How many frames there are."""
         return int(self._query("SELECT count(*) FROM frames")[0][0])
 
+    def last_time_s(self, *, before_s: float) -> float | None:
+        """Time of the last frame before a time, both on the lock's clock; None if there is none."""
+        time_s: float | None = self._query("SELECT max(t_s) FROM frames WHERE t_s < ?", before_s)[0][0]
+        return time_s
+
     @property
     def n_images(self) -> int:
         """How many images were kept."""
@@ -134,12 +139,12 @@ class RunRecord:
     def _has_images(self) -> bool:
         return bool(self._query("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'images'"))
 
-    def _query(self, sql: str) -> list[tuple[Any, ...]]:
-        return list(self._rows(sql))
+    def _query(self, sql: str, *values: float) -> list[tuple[Any, ...]]:
+        return list(self._rows(sql, *values))
 
-    def _rows(self, sql: str) -> Iterator[tuple[Any, ...]]:
+    def _rows(self, sql: str, *values: float) -> Iterator[tuple[Any, ...]]:
         with self._reading(), closing(self._connect()) as connection:
-            yield from connection.execute(sql)
+            yield from connection.execute(sql, values)
 
     def _connect(self) -> sqlite3.Connection:
         return sqlite3.connect(f"{self._path.resolve().as_uri()}?mode=ro", uri=True)

@@ -34,6 +34,10 @@ class SimulatedMicroscope:
     clock : Clock
         Drives drift, growth and all that moves.
     experiment : ExperimentSettings
+    start_z_um : float, optional
+        Where the focus drive stands at first; by the experiment's settings, if not given.
+    first_frame : int
+        Number of the first frame: noise and flicker are those of the frame's number.
     """
 
     def __init__(
@@ -43,6 +47,8 @@ class SimulatedMicroscope:
         seed: int,
         clock: Clock,
         experiment: ExperimentSettings | None = None,
+        start_z_um: float | None = None,
+        first_frame: int = 0,
     ) -> None:
         experiment = experiment or ExperimentSettings()
         self._settings, self._seed, self._clock, self._experiment = settings, seed, clock, experiment
@@ -60,11 +66,11 @@ class SimulatedMicroscope:
             flow=experiment.flow,
             seed=seed,
         )
-        self._n_frames = 0
+        self._n_frames = first_frame
         self._last_frame: NDArray[np.uint16] | None = None
         self._light: tuple[float, LiveLight] | None = None  # of the scene of that time
         self._xy_um = (0.0, 0.0)
-        start_um = self.focus_z_um() + experiment.start_defocus_um
+        start_um = self.focus_z_um() + experiment.start_defocus_um if start_z_um is None else start_z_um
         self._motion = Motion.at_rest(self._reachable_um(start_um))
 
     @property
