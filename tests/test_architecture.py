@@ -36,6 +36,7 @@ MAY_IMPORT = {
     "live_stack": {"control", "errors", "hold", "zstack"},
     "hold": LEARNING | {"evaluation", "control", "microscope"},
     "resume": {"control", "errors", "estimate", "hold"},
+    "run_images": {"control", "data", "errors", "zstack"},
     "demo": LEARNING | {"evaluation", "control", "microscope", "collect", "hold"},
     "cli": LEARNING
     | {
@@ -46,6 +47,7 @@ MAY_IMPORT = {
         "collect",
         "hold",
         "resume",
+        "run_images",
         "live_stack",
         "demo",
         "studies",

@@ -244,7 +244,7 @@ def hold_focus(
     _refuse_used(record)
     settings = checked_for(rig, estimator, settings)
     keep = keep or RecordSettings()
-    known = {**(facts or {}), **facts_of(rig, settings=settings, hours=hours, keep=keep)}
+    known = {**(facts or {}), **facts_of(rig, estimator, settings=settings, hours=hours, keep=keep)}
     log = RunLog.create(record, settings=known, model_fingerprint=estimator.fingerprint, keep=keep)
     with log:
         lock = FocusLock(
@@ -263,13 +263,16 @@ def hold_focus(
     return summary
 
 
-def facts_of(rig: Rig, *, settings: LockSettings, hours: float, keep: RecordSettings) -> dict[str, Any]:
+def facts_of(
+    rig: Rig, estimator: Estimator, *, settings: LockSettings, hours: float, keep: RecordSettings
+) -> dict[str, Any]:
     """What a record knows of a run as a whole, as plain values."""
     return {
         "rig": rig.about,
         "rig_fingerprint": rig.fingerprint,
         "pixel_size_um": rig.camera.pixel_size_um,
         "speed": rig.clock.speed,
+        "z_range_um": list(estimator.z_range_um),
         "hours": hours,
         "lock": settings.model_dump(mode="json"),
         "record": keep.model_dump(mode="json"),

@@ -75,7 +75,7 @@ def resume_focus(
     _refuse_over(record, left_s=so_far.began_s + 3600 * hours - rig.clock.now_s(), hours=hours)
     settings = checked_for(rig, estimator, settings)
     is_where_left = abs(rig.drive.position_um() - so_far.left_at_um) <= settings.limits.arrival_tolerance_um
-    known = {**before, **facts_of(rig, settings=settings, hours=hours, keep=keep)}
+    known = {**before, **facts_of(rig, estimator, settings=settings, hours=hours, keep=keep)}
     with RunLog.go_on(record, settings=known, keep=keep) as log:
         for change in _changes(before, known):
             log.event(rig.clock.now_s(), change)

@@ -12,8 +12,10 @@ from parfocal.control.lock_snapshot import LockSnapshot, LockState
 from parfocal.control.lock_summary import LockSummary, LockTally, summarise
 from parfocal.control.run_log import RunLog
 from parfocal.control.run_record import RunEvent, RunRecord
+from parfocal.control.run_replay import ControllerReplay, replay_controller
 from parfocal.control.run_so_far import RunSoFar, run_so_far
 from parfocal.control.run_table import export_table
+from parfocal.control.second_opinion import SecondOpinion, TwoAnswers, second_opinion
 from parfocal.control.self_check import Look, SelfCheck, SelfCheckSettings, check_looks
 from parfocal.control.supervisor import CutBy, LimitSettings, Move, Supervisor
 
@@ -22,6 +24,7 @@ __all__ = [
     "BeliefSettings",
     "Camera",
     "Clock",
+    "ControllerReplay",
     "ControllerSettings",
     "CutBy",
     "Decision",
@@ -44,16 +47,20 @@ __all__ = [
     "RunLog",
     "RunRecord",
     "RunSoFar",
+    "SecondOpinion",
     "SelfCheck",
     "SelfCheckSettings",
     "SimulatedClock",
     "Supervisor",
+    "TwoAnswers",
     "WallClock",
     "check_looks",
     "decide",
     "export_table",
     "predict",
+    "replay_controller",
     "run_so_far",
+    "second_opinion",
     "summarise",
     "update",
 ]

@@ -71,6 +71,20 @@ class RunRecord:
         settings: dict[str, Any] = json.loads(self.facts()["settings"])
         return settings
 
+    @property
+    def pixel_size_um(self) -> float:
+        """Side of one pixel of the kept images in the sample, in um.
+
+        Raises
+        ------
+        InputError
+            If the record does not know it.
+        """
+        size_um: float | None = self.settings().get("pixel_size_um")
+        if size_um is None:
+            raise InputError(f"{self._path}: does not know the pixel size of its images.")
+        return size_um
+
     def column_names(self) -> list[str]:
         """What it knows of each frame, in the order of the file."""
         return [name for _, name, *_ in self._query("PRAGMA table_info(frames)")]
