@@ -89,12 +89,10 @@ def test_a_run_goes_on_in_its_record_until_all_of_its_time_is_over(half_a_run: P
     assert np.abs(np.diff(frames["true_focus_z_um"])).max() < 0.5
     assert figure_of(half_a_run).read_bytes() != drawn
     told = [event.text for event in run.events()]
-    assert [text.split(" after")[0] for text in told if "started" in text or "resumed" in text] == [
-        "started",
-        "resumed",
-    ]
-    assert told[-1] == "stopped"
-    assert "hours changed from 0.025 to 0.05" in told
+    assert (told[0], told[-1]) == ("started", "stopped")
+    resumed = [text for text in told if text.startswith("resumed after ")]
+    assert len(resumed) == 1
+    assert resumed[0].endswith(" s; hours changed from 0.025 to 0.05")
     assert [path.name for path in sorted(half_a_run.parent.iterdir())] == ["night.png", "night.sqlite"]
 
 

@@ -370,7 +370,11 @@ def draw_run(record: Path) -> Path:
         true_defocus_um=None if np.isnan(true_um).all() else true_um,
         tolerance_um=lock.tolerance_um,
         target_um=lock.controller.target_um,
-        events=[((event.t_s - start_s) / 3600, event.text) for event in run.events() if "lost" in event.text],
+        events=[
+            ((event.t_s - start_s) / 3600, event.text)
+            for event in run.events()
+            if event.text.startswith("lost")
+        ],
         title=run.settings()["rig"],
     )
     return save_figure(figure, figure_of(record))

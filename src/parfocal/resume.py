@@ -18,7 +18,8 @@ from parfocal.control import (
     RunRecord,
     run_so_far,
 )
-from parfocal.control.run_summary import RESUMED, summary_of_run
+from parfocal.control.run_record import RESUMED
+from parfocal.control.run_summary import summary_of_run
 from parfocal.errors import InputError
 from parfocal.estimate import Estimator
 from parfocal.hold import Rig, checked_for, draw_run, facts_of, refuse_no_time
@@ -32,6 +33,7 @@ def resume_focus(
     settings: LockSettings | None = None,
     hours: float | None = None,
     keep: RecordSettings | None = None,
+    facts: Mapping[str, Any] | None = None,
     watch: Callable[[LockSnapshot], None] | None = None,
 ) -> LockSummary:
     """Locks the focus for the rest of a run, in its record, and draws all of it.
@@ -45,6 +47,8 @@ def resume_focus(
     record : Path
     settings, hours, keep
         Those of the record, where not given. The hours count from the first frame of all.
+    facts : mapping, optional
+        What else the record should know; takes the place of what it has under the same names.
     watch : callable, optional
         Is told of every frame.
 
@@ -72,13 +76,13 @@ def resume_focus(
     hours = before["hours"] if hours is None else hours
     keep = keep or RecordSettings.parse(before.get("record", {}), source=str(record))
     refuse_no_time(hours)
-    _refuse_over(record, left_s=so_far.began_s + 3600 * hours - rig.clock.now_s(), hours=hours)
+    left_s = so_far.began_s + 3600 * hours - rig.clock.now_s()
+    if left_s <= so_far.period_s / 2:  # no room for another frame
+        raise InputError(f"{record}: its {hours:g} h are over. Give it more of them to go on.")
     settings = checked_for(rig, estimator, settings)
     is_where_left = abs(rig.drive.position_um() - so_far.left_at_um) <= settings.limits.arrival_tolerance_um
-    known = {**before, **facts_of(rig, estimator, settings=settings, hours=hours, keep=keep)}
+    known = {**before, **(facts or {}), **facts_of(rig, estimator, settings=settings, hours=hours, keep=keep)}
     with RunLog.go_on(record, settings=known, keep=keep) as log:
-        for change in _changes(before, known):
-            log.event(rig.clock.now_s(), change)
         lock = FocusLock(
             rig.camera,
             rig.drive,
@@ -89,7 +93,7 @@ def resume_focus(
             on_step=watch,
             truth=rig.truth,
             good_z_um=so_far.good_z_um if is_where_left else None,
-            first_event=f"{RESUMED}{so_far.away_s(time.time()):.0f} s",
+            first_event="; ".join([f"{RESUMED}{so_far.away_s(time.time()):.0f} s", *_changes(before, known)]),
         )
         part = lock.run(so_far.began_s + 3600 * hours - rig.clock.now_s())
     draw_run(record)
@@ -119,15 +123,8 @@ def _in_words(rig: Mapping[str, Any]) -> str:
     return f"{rig['rig']}{size}" + (f" ({fingerprint})" if fingerprint else "")
 
 
-def _refuse_over(record: Path, *, left_s: float, hours: float) -> None:
-    if left_s <= 0:
-        raise InputError(
-            f"{record}: its {hours:g} h are over, by {-left_s / 3600:.2g} h. Give it more of them to go on."
-        )
-
-
 def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
-    """What is other than it was, one line for each value."""
+    """What is other than it was, in words for each value."""
     old, new = _flat(before), _flat(after)
     for name in new:
         if name in old and old[name] != new[name]:

@@ -8,6 +8,7 @@ from parfocal.control import (
     FocusLock,
     LimitSettings,
     LockSettings,
+    LockState,
     RunLog,
     RunRecord,
     SelfCheckSettings,
@@ -108,3 +109,21 @@ def test_a_record_without_frames_is_refused(tmp_path):
     RunLog.create(tmp_path / "run", settings=facts, model_fingerprint="").close()
     with pytest.raises(InputError, match="holds no frames"):
         replay_controller(RunLog.open(tmp_path / "run"))
+
+
+def test_a_lock_that_was_resumed_begins_anew_in_the_replay_too(tmp_path):
+    settings = SETTINGS.replace(self_check={})
+    record = recorded(tmp_path / "run", settings=settings)
+    half = record.n_frames // 2
+    frames = list(record.snapshots())
+    with RunLog.create(tmp_path / "twice", settings=record.settings(), model_fingerprint="") as log:
+        for k, snapshot in enumerate(frames):
+            if k == half:
+                log.event(snapshot.t_s, "resumed after 5 s")
+            log.append(snapshot)
+    twice = RunLog.open(tmp_path / "twice")
+    states = [is_now.state for _, is_now in _replayed(twice, frames[0], settings)]
+    assert [k for k, state in enumerate(states) if state is LockState.VERIFYING] == [
+        *range(8),
+        *range(half, half + 8),
+    ]

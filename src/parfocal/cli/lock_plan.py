@@ -133,6 +133,7 @@ class LockPlan:
             settings=self.wishes.changing(LockSettings.parse(known["lock"], source=source)),
             hours=self.hours,
             keep=self._keep(RecordSettings.parse(known.get("record", {}), source=source)),
+            facts=self.facts,
             watch=watch,
         )
 

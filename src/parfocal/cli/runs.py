@@ -124,10 +124,9 @@ def _replayed(record: RunRecord, dead_band_um: float | None) -> ControllerReplay
     if dead_band_um is not None:
         controller = settings.controller.replace(dead_band_um=dead_band_um)
         settings = settings.replace(controller=controller.model_dump())
+    words = f"{record.n_frames} frames"
     with progress() as tell:
-        return replay_controller(
-            record, settings, watch=lambda done: tell("replay", done, f"{record.n_frames} frames")
-        )
+        return replay_controller(record, settings, watch=lambda done: tell("replay", done, words))
 
 
 def _say_opinion(opinion: SecondOpinion) -> None:

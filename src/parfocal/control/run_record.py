@@ -18,6 +18,8 @@ from parfocal.control.lock_snapshot import LockSnapshot
 from parfocal.control.run_file import APPLICATION_ID, COLUMNS, DTYPES, snapshot_of
 from parfocal.errors import InputError
 
+RESUMED = "resumed after "
+"""So begins the event with which a lock begins that goes on with a record."""
 _NAMES = ", ".join(COLUMNS)
 
 
@@ -28,6 +30,11 @@ class RunEvent:
     t_s: float
     wall_time_s: float
     text: str
+
+    @property
+    def is_resumption(self) -> bool:
+        """Whether a lock began here to go on with the record."""
+        return self.text.startswith(RESUMED)
 
 
 class RunRecord:

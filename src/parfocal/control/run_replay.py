@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -151,7 +152,8 @@ def replay_controller(
 
     Notes
     -----
-    The very lock of `FocusLock` runs, on `RecordedFocus`, at the recorded times. Estimates err as they did
+    `FocusLock` itself runs, on `RecordedFocus`, at the recorded times, and begins anew where the run was
+    resumed. Estimates err as they did
     in the run although the stage stands elsewhere: true for small distances, as between dead bands, and less
     and less so for larger ones. Backlash, rounding of the drive and moves by hand are not replayed.
     """
@@ -181,9 +183,13 @@ def _replayed(
     )
     watch = settings.watch.replace(refuse_repeated=False)  # every frame is the same here
     settings = settings.replace(watch=watch.model_dump())
+    resumptions_s = deque(event.t_s for event in record.events() if event.is_resumption)
     lock = FocusLock(focus, focus, focus, settings=settings, clock=clock)
     for recorded in record.snapshots():
         focus.show(recorded)
         clock.wait_until(recorded.t_s)
+        while resumptions_s and recorded.t_s >= resumptions_s[0]:
+            resumptions_s.popleft()
+            lock = FocusLock(focus, focus, focus, settings=settings, clock=clock)
         true_um = focus.true_defocus_um()
         yield recorded, replace(lock.step(), true_defocus_um=true_um)

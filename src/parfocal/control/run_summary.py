@@ -13,8 +13,6 @@ from parfocal.control.run_record import RunEvent, RunRecord
 
 FAULT = "fault: "
 """So begins the event with which a lock ends that a failure ended."""
-RESUMED = "resumed after "
-"""So begins the event with which a lock begins that goes on with a record."""
 
 
 def summary_of_run(record: Path) -> LockSummary:
@@ -29,9 +27,8 @@ def summary_of_run(record: Path) -> LockSummary:
     lock = LockSettings.parse(run.settings()["lock"], source=str(record))
     summary = summarise(run.snapshots(), target_um=lock.controller.target_um, tolerance_um=lock.tolerance_um)
     events = run.events()
-    begins = [k for k, event in enumerate(events) if event.text.startswith(RESUMED)]
-    resumptions = [events[k] for k in begins]
-    faults = [event.text.removeprefix(FAULT) for event in _last_part(events, begins) if _is_fault(event)]
+    resumptions = [event for event in events if event.is_resumption]
+    faults = [event.text.removeprefix(FAULT) for event in _last_part(events) if event.text.startswith(FAULT)]
     return replace(
         summary,
         fault=faults[0] if faults else "",
@@ -41,13 +38,10 @@ def summary_of_run(record: Path) -> LockSummary:
     )
 
 
-def _last_part(events: Sequence[RunEvent], begins: Sequence[int]) -> Sequence[RunEvent]:
+def _last_part(events: Sequence[RunEvent]) -> Sequence[RunEvent]:
     """The events since it was last resumed: what ended an earlier part did not end the run."""
+    begins = [k for k, event in enumerate(events) if event.is_resumption]
     return events[begins[-1] :] if begins else events
-
-
-def _is_fault(event: RunEvent) -> bool:
-    return event.text.startswith(FAULT)
 
 
 def _unwatched_s(run: RunRecord, resumption: RunEvent) -> float:
