@@ -337,13 +337,21 @@ def test_runs_refuses(
     assert not (tmp_path / "run.csv").exists()
 
 
-@pytest.fixture
-def run(trained: Path, simulated: Path, tmp_path: Path, parfocal: Parfocal) -> Path:
-    """The record of a lock of a few frames on a recorded stack, without images."""
-    record = tmp_path / "run.sqlite"
+@pytest.fixture(scope="module")
+def short_run(
+    trained: Path, simulated: Path, tmp_path_factory: pytest.TempPathFactory, parfocal: Parfocal
+) -> Path:
+    """The record of a lock of a few frames on a recorded stack, without images. Not to be changed."""
+    record = tmp_path_factory.mktemp("short") / "run.sqlite"
     stack = simulated / "stacks" / f"{STACK}.ome.tif"
     parfocal("lock", trained, "--replay", stack, "--hours", 0.0001, "--out", record, "--keep-image-every", 0)
     return record
+
+
+@pytest.fixture
+def run(short_run: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    return Path(shutil.copy(short_run, tmp_path / "run.sqlite"))
 
 
 @pytest.mark.parametrize(
