@@ -35,7 +35,8 @@ def show(run: Run, as_json: Json = False) -> None:
         return
     say(f"{record.settings()['rig']}, model {record.model_fingerprint}, {record.facts()['created']}")
     say_summary(summary)
-    say(f"{record.n_images} images kept.")
+    n_images = record.n_images
+    say("1 image kept." if n_images == 1 else f"{n_images} images kept.")
     for event in record.events():
         say(f"  {event.t_s / 3600:7.2f} h  {event.text}")
 
