@@ -180,17 +180,26 @@ def test_a_drive_that_somebody_moved_meanwhile_goes_back_to_where_it_stood(half_
     assert rig.drive.position_um() == pytest.approx(stood_um, abs=1.0)
 
 
-@pytest.mark.parametrize("away_um", [0.0, 6.0])
-def test_where_somebody_put_the_drive_is_the_place_to_go_back_to(half_a_run: Path, away_um: float) -> None:
+def test_where_somebody_put_the_drive_is_the_place_to_go_back_to(half_a_run: Path) -> None:
     run = RunLog.open(half_a_run)
     last = next(run.last_first())
+    assert run_so_far(run).good_z_um == pytest.approx(last.z_um, abs=0.5)
     with RunLog.go_on(half_a_run, settings=run.settings()) as log:
-        if away_um:
-            log.append(
-                replace(last, z_um=last.z_um + away_um, reason="somebody moved the drive: holding still")
-            )
-        log.append(replace(last, accepted=False))
-    assert run_so_far(run).good_z_um == pytest.approx(last.z_um + away_um, abs=0.5 if not away_um else 1e-9)
+        log.event(last.t_s + 4, "somebody moved the drive to 70.00 um")
+        for k in range(2, 5):  # nothing to be told there
+            log.append(replace(last, t_s=last.t_s + 3.6 * k, z_um=70.0, move_um=0.0, accepted=False))
+    assert (run_so_far(run).good_z_um, run_so_far(run).left_at_um) == (70.0, 70.0)
+
+
+def test_a_run_that_never_found_focus_goes_back_to_where_it_began(tmp_path: Path) -> None:
+    record, rig = tmp_path / "run.sqlite", opened()
+    hold_focus(rig, Told(rig), settings=settings_of(rig), hours=HOURS / 2, record=record)
+    frames = [replace(frame, accepted=False) for frame in RunLog.open(record).snapshots()]
+    blind = tmp_path / "blind.sqlite"
+    with RunLog.create(blind, settings=RunLog.open(record).settings(), model_fingerprint="told") as log:
+        for frame in frames:
+            log.append(frame)
+    assert run_so_far(RunLog.open(blind)).good_z_um == frames[0].z_um != frames[-1].z_um
 
 
 def test_a_real_clock_goes_on_with_the_wall(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from parfocal.control.focus_lock import BY_HAND
@@ -72,14 +73,24 @@ def run_so_far(record: RunRecord) -> RunSoFar:
         period_s=facts.get("speed", 1.0) / lock.frame_rate_hz,
         last_wall_s=last.wall_time_s,
         left_at_um=last.z_um + last.move_um,
-        good_z_um=next((s.z_um for s in record.last_first() if _is_good(s, lock)), first.z_um),
+        good_z_um=_good_z_um(record, lock),
     )
+
+
+def _good_z_um(record: RunRecord, lock: LockSettings) -> float:
+    by_hand_s = max((e.t_s for e in record.events() if e.text.startswith(BY_HAND)), default=-math.inf)
+    z_um = math.nan
+    for snapshot in record.last_first():
+        if snapshot.t_s <= by_hand_s and not math.isnan(z_um):
+            return z_um  # of the first frame after the hand
+        z_um = snapshot.z_um
+        if _is_good(snapshot, lock):
+            return z_um
+    return z_um
 
 
 def _is_good(snapshot: LockSnapshot, lock: LockSettings) -> bool:
     """Whether a lock that has nothing to go by would go back to where this frame was taken."""
-    if snapshot.reason.startswith(BY_HAND):
-        return True
     error_um = snapshot.belief_um - lock.controller.target_um
     widest_um = max(snapshot.std_um, snapshot.belief_sd_um)
     is_sure = snapshot.accepted and not lock.controller.is_unsure(error_um=error_um, sd_um=widest_um)
