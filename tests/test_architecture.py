@@ -35,9 +35,23 @@ MAY_IMPORT = {
     "collect": LEARNING | {"compute"},
     "live_stack": {"control", "errors", "hold", "zstack"},
     "hold": LEARNING | {"evaluation", "control", "microscope"},
+    "resume": {"control", "errors", "estimate", "hold"},
+    "run_images": {"control", "data", "errors", "zstack"},
     "demo": LEARNING | {"evaluation", "control", "microscope", "collect", "hold"},
     "cli": LEARNING
-    | {"evaluation", "control", "microscope", "compute", "collect", "hold", "live_stack", "demo", "studies"},
+    | {
+        "evaluation",
+        "control",
+        "microscope",
+        "compute",
+        "collect",
+        "hold",
+        "resume",
+        "run_images",
+        "live_stack",
+        "demo",
+        "studies",
+    },
 }
 """Each room, or file beside the rooms, and the others that it may know."""
 
@@ -48,6 +62,7 @@ ONLY_IN = {
     "pymmcore_plus": ("parfocal.microscope.micromanager",),
     "openvino": ("parfocal.model.backends",),
     "nncf": ("parfocal.model.backends.quantisation",),
+    "pyarrow": ("parfocal.control.run_table",),
     "dask": ("parfocal.compute",),
     "typer": ("parfocal.cli",),
     "rich": ("parfocal.cli",),

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from pyarrow import parquet
 
 from command_line import Parfocal
+from parfocal.control import RunLog
 
 ESTIMATE_KEYS = [
     "path",
@@ -129,7 +132,9 @@ def test_runs_show_says_what_lock_said(locked: tuple[Path, dict[str, object]], p
     shown = json.loads(as_json.out)
     assert {key: shown[key] for key in summary} == summary
     assert len(shown["model_fingerprint"]) == 12
+    assert shown["n_images"] >= 1
     in_words = parfocal("runs", "show", record).out
+    assert re.search(rf"\n{shown['n_images']} images? kept\.\n", in_words)
     assert "virtual microscope yeast-40x" in in_words
     assert "started" in in_words
 
@@ -143,6 +148,80 @@ def test_runs_export_writes_a_line_for_each_frame(
         rows = list(csv.DictReader(file))
     assert len(rows) == 40
     assert {"t_s", "z_um", "defocus_um", "state", "move_um", "true_defocus_um"} <= rows[0].keys()
+
+
+def test_runs_export_writes_parquet_and_the_kept_images(
+    locked: tuple[Path, dict[str, object]], tmp_path: Path, parfocal: Parfocal
+) -> None:
+    table, folder = tmp_path / "run.parquet", tmp_path / "images"
+    finished = parfocal("runs", "export", locked[0], "--out", table, "--images", folder)
+    assert finished.code == 0, finished.err
+    assert parquet.read_table(table).num_rows == 40
+    n_images = RunLog.open(locked[0]).n_images
+    assert len(list(folder.glob("*.ome.tif"))) == n_images
+    assert finished.out.splitlines() == [str(table), f"{folder}: {n_images} images"]
+
+
+def test_runs_replay_shows_the_kept_images_to_a_model(
+    locked: tuple[Path, dict[str, object]], trained: Path, parfocal: Parfocal
+) -> None:
+    finished = parfocal("runs", "replay", locked[0], trained, "--json")
+    assert finished.code == 0, finished.err
+    told = json.loads(finished.out)
+    assert told.keys() == {"record", "model"}
+    images = told["model"]["images"]
+    assert len(images) == told["model"]["n_images"] == RunLog.open(locked[0]).n_images
+    # The same model on the same image.
+    assert all(image["other_um"] == pytest.approx(image["run_um"], abs=1e-4) for image in images)
+    assert all(image["true_um"] is not None for image in images)
+    in_words = parfocal("runs", "replay", locked[0], trained)
+    assert in_words.out.startswith(f"{len(images)} images: the run's model answered ")
+
+
+def test_runs_replay_lets_another_controller_act(
+    locked: tuple[Path, dict[str, object]], trained: Path, parfocal: Parfocal
+) -> None:
+    finished = parfocal("runs", "replay", locked[0], "--json")
+    assert finished.code == 0, finished.err
+    told = json.loads(finished.out)
+    assert told["run"]["n_frames"] == told["replay"]["n_frames"] == 40
+    wide = parfocal("runs", "replay", locked[0], "--dead-band", 9, "--json")
+    moves = json.loads(wide.out)["replay"]["n_moves"]
+    assert moves <= told["replay"]["n_moves"]
+    both = parfocal("runs", "replay", locked[0], trained, "--dead-band", 9)
+    assert both.code == 0, both.err
+    assert both.out.splitlines()[0].startswith(f"{told_images(locked[0])} images: ")
+    assert both.out.splitlines()[-1].split()[:3] == ["the", "replay", str(moves)]
+
+
+def told_images(record: Path) -> int:
+    return RunLog.open(record).n_images
+
+
+def test_a_resumed_lock_is_as_it_was_where_nothing_else_is_said(
+    trained: Path, tmp_path: Path, parfocal: Parfocal
+) -> None:
+    record = tmp_path / "run.sqlite"
+    window = ("--lowest-z", 50, "--highest-z", 150)
+    asked = ("--largest-step", 4, "--dead-band", 0.5, "--frame-rate", 10, "--seed", 3, "--no-self-check")
+    parfocal("lock", trained, *LOCK, *window, *asked, "--keep-image-every", 9, "--out", record)
+    before = RunLog.open(record).settings()
+    assert (before["lock"]["controller"]["dead_band_um"], before["lock"]["frame_rate_hz"]) == (0.5, 10)
+    assert (before["lock"]["limits"]["largest_step_um"], before["lock"]["self_check"]) == (4, None)
+    finished = parfocal("lock", trained, "--resume", record, "--hours", 0.04, "--lowest-z", 40, "--json")
+    summary = json.loads(finished.out)
+    assert (summary["n_resumed"], summary["record"]) == (1, str(record))
+    after = RunLog.open(record).settings()
+    limits = {**before["lock"]["limits"], "lowest_z_um": 40.0}
+    assert after == {**before, "hours": 0.04, "lock": {**before["lock"], "limits": limits}}
+    assert limits["highest_z_um"] == 150
+    resumed = next(event.text for event in RunLog.open(record).events() if event.is_resumption)
+    assert resumed.endswith(
+        "; hours changed from 0.02 to 0.04; lock.limits.lowest_z_um changed from 50.0 to 40.0"
+    )
+    shown = json.loads(parfocal("runs", "show", record, "--json").out)
+    assert {key: shown[key] for key in summary} == summary
+    assert shown["n_images"] > 144 / 9 / 2
 
 
 def test_a_recorded_stack_is_locked_within_its_ends(
@@ -194,6 +273,7 @@ def test_help_is_quick_and_names_every_verb() -> None:
         "runs",
         "runs show",
         "runs export",
+        "runs replay",
     ],
 )
 def test_every_verb_explains_itself(verb: str, parfocal: Parfocal) -> None:

@@ -319,7 +319,7 @@ def test_lock_never_overwrites_a_run(
     assert contents(tmp_path) == {tmp_path / name: b"an older run"}
 
 
-@pytest.mark.parametrize("verb", ["show", "export"])
+@pytest.mark.parametrize("verb", ["show", "export", "replay"])
 @pytest.mark.parametrize(
     ("make", "said"),
     [
@@ -335,6 +335,81 @@ def test_runs_refuses(
     options = ("--out", tmp_path / "run.csv") if verb == "export" else ()
     refused(parfocal("runs", verb, run, *options), run, said)
     assert not (tmp_path / "run.csv").exists()
+
+
+@pytest.fixture(scope="module")
+def short_run(
+    trained: Path, simulated: Path, tmp_path_factory: pytest.TempPathFactory, parfocal: Parfocal
+) -> Path:
+    """The record of a lock of a few frames on a recorded stack, without images. Not to be changed."""
+    record = tmp_path_factory.mktemp("short") / "run.sqlite"
+    stack = simulated / "stacks" / f"{STACK}.ome.tif"
+    parfocal("lock", trained, "--replay", stack, "--hours", 0.0001, "--out", record, "--keep-image-every", 0)
+    return record
+
+
+@pytest.fixture
+def run(short_run: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    return Path(shutil.copy(short_run, tmp_path / "run.sqlite"))
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        pytest.param((), "are over. Give it more of them to go on", id="over"),
+        pytest.param(
+            ("--out", "new.sqlite", "--hours", "1"), "--out for a new run or --resume", id="two names"
+        ),
+        pytest.param(("--simulate", "yeast-40x", "--hours", "1"), "Resume it there", id="another rig"),
+        pytest.param(("--speed", "2", "--hours", "1"), "--simulate only", id="hurried"),
+        pytest.param(("--highest-z", "-900", "--hours", "1"), "lowest_z_um", id="limits upside down"),
+        pytest.param(("--keep-image-every", "-1", "--hours", "1"), "--keep-image-every", id="no interval"),
+    ],
+)
+def test_resume_refuses_and_leaves_the_record_as_it_was(
+    options: tuple[str, ...], said: str, run: Path, trained: Path, parfocal: Parfocal
+) -> None:
+    before = contents(run.parent)
+    refused(parfocal("lock", trained, "--resume", run, *options), said)
+    assert contents(run.parent) == before
+
+
+def test_resume_refuses_another_model_and_no_record(run: Path, trained: Path, parfocal: Parfocal) -> None:
+    before = contents(run.parent)
+    refused(
+        parfocal(
+            "lock", "bright-field-high-na", "--resume", run, "--hours", 1, "--na", 1.3, "--immersion", "oil"
+        ),
+        "with the same model",
+    )
+    refused(parfocal("lock", trained, "--resume", run.with_name("none.sqlite")), "no such file")
+    assert contents(run.parent) == before
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        pytest.param(("export",), "--out for a table, --images for a folder", id="nothing to export"),
+        pytest.param(("export", "--out", "run.xlsx"), "ends in .csv or .parquet", id="unknown table"),
+        pytest.param(("export", "--images", "new"), "kept no images", id="no images to write"),
+        pytest.param(("replay", "bright-field-high-na"), "NA", id="optics not known"),
+        pytest.param(("replay", "--dead-band", "-1"), "dead_band_um", id="no dead band"),
+    ],
+)
+def test_runs_refuses_what_a_record_has_not(
+    options: tuple[str, ...], said: str, run: Path, parfocal: Parfocal
+) -> None:
+    before = contents(run.parent)
+    verb, *rest = options
+    refused(parfocal("runs", verb, run, *rest), said)
+    assert contents(run.parent) == before
+
+
+def test_runs_replay_refuses_a_model_where_no_images_are(
+    run: Path, trained: Path, parfocal: Parfocal
+) -> None:
+    refused(parfocal("runs", "replay", run, trained), run, "kept no images")
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from command_line import Parfocal
@@ -78,6 +81,34 @@ def test_a_stopped_lock_closes_its_record_and_sums_up(
     shown = parfocal("runs", "show", record)
     assert shown.code == 0
     assert f"{len(run.frames()['t_s'])} frames" in shown.out
+
+
+def test_a_lock_that_was_killed_goes_on_as_one_record(
+    trained: Path, tmp_path: Path, parfocal: Parfocal
+) -> None:
+    record = tmp_path / "run.sqlite"
+    asked = ("--simulate", "yeast-40x", "--seed", 5, "--speed", 72, "--hours", 0.1, "--out", record)
+    with started("lock", trained, *asked) as process:
+        while not (record.exists() and RunLog.open(record).n_frames > 20):
+            assert process.poll() is None
+            time.sleep(0.1)
+        process.kill()
+    assert record.with_name("run.sqlite-wal").exists()
+    before = RunLog.open(record).frames()
+    finished = parfocal("lock", trained, "--resume", record, "--json")
+    summary = json.loads(finished.out)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["run.png", "run.sqlite"]
+    after = RunLog.open(record).frames()
+    n_before = len(before["t_s"])
+    assert (summary["n_frames"], summary["n_resumed"], summary["fault"]) == (len(after["t_s"]), 1, "")
+    assert list(after["z_um"][:n_before]) == list(before["z_um"])
+    assert after["t_s"][-1] == pytest.approx(360, abs=8)
+    # One frame every 3.6 s all along, through the gap too, over a focus that does not jump.
+    assert np.diff(after["t_s"]) == pytest.approx(3.6, abs=0.5)
+    assert np.abs(np.diff(after["true_focus_z_um"])).max() < 0.5
+    shown = json.loads(parfocal("runs", "show", record, "--json").out)
+    assert {key: shown[key] for key in summary} == summary
+    assert "Resumed once" in parfocal("runs", "show", record).out
 
 
 def test_a_stopped_simulation_leaves_nothing(tmp_path: Path) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +21,9 @@ from parfocal.control import (
     LockSettings,
     LockSnapshot,
     LockSummary,
+    RecordSettings,
     RunLog,
+    RunSoFar,
     SimulatedClock,
     Supervisor,
     WallClock,
@@ -61,6 +66,8 @@ class Rig:
         True defocus in um, where the microscope is simulated.
     repeats_frames : bool
         Whether the camera may give the same frame twice, as a recorded one does.
+    fingerprint : str
+        Changes with whatever it is made of, as far as that is known: a run is not resumed on another rig.
     """
 
     camera: Camera
@@ -70,6 +77,7 @@ class Rig:
     travel_um: tuple[float, float] | None = None
     truth: Callable[[], float] | None = None
     repeats_frames: bool = False
+    fingerprint: str = ""
 
 
 def simulated_rig(
@@ -79,6 +87,7 @@ def simulated_rig(
     speed: float = 1.0,
     paced: bool = True,
     experiment: ExperimentSettings | None = None,
+    after: RunSoFar | None = None,
 ) -> Rig:
     """The virtual microscope, driven through a real Micro-Manager core like any other.
 
@@ -92,6 +101,8 @@ def simulated_rig(
         See `parfocal.control.SimulatedClock`.
     experiment : ExperimentSettings, optional
         How the focus drifts and the cells grow.
+    after : RunSoFar, optional
+        A run to go on with: time goes on from its last frame, and the drive stands where it left it.
 
     Raises
     ------
@@ -101,9 +112,16 @@ def simulated_rig(
     if not (math.isfinite(speed) and speed > 0):
         raise InputError(f"Expected a speed above 0, got {speed:g}.")
     experiment = experiment or ExperimentSettings()
-    clock = SimulatedClock(speed, paced=paced)
+    clock = SimulatedClock(speed, paced=paced, start_s=after.next_s if after else 0.0)
     today = settings_of_day(settings, seed=seed, experiment=NEW_DAY)
-    microscope = SimulatedMicroscope(today, seed=seed, clock=clock, experiment=experiment)
+    microscope = SimulatedMicroscope(
+        today,
+        seed=seed,
+        clock=clock,
+        experiment=experiment,
+        start_z_um=after.left_at_um if after else None,
+        first_frame=after.n_frames if after else 0,
+    )
     core = virtual_core(microscope)
     return Rig(
         MicroManagerCamera(core),
@@ -112,11 +130,22 @@ def simulated_rig(
         about=f"virtual microscope {settings.name}",
         travel_um=(experiment.stage_lowest_um, experiment.stage_highest_um),
         truth=microscope.true_defocus_um,
+        fingerprint=_fingerprint(settings.model_dump_json(), experiment.model_dump_json(), str(seed)),
     )
 
 
-def micromanager_rig(config: Path, *, pixel_size_um: float | None = None) -> Rig:
+def micromanager_rig(
+    config: Path, *, pixel_size_um: float | None = None, after: RunSoFar | None = None
+) -> Rig:
     """A real microscope, by its Micro-Manager configuration.
+
+    Parameters
+    ----------
+    config : Path
+    pixel_size_um : float, optional
+        Side of one pixel in the sample; by default what the configuration says.
+    after : RunSoFar, optional
+        A run to go on with: its clock went on with the wall's.
 
     Raises
     ------
@@ -124,11 +153,20 @@ def micromanager_rig(config: Path, *, pixel_size_um: float | None = None) -> Rig
         See `parfocal.microscope.open_micromanager`.
     """
     camera, drive = open_micromanager(config, pixel_size_um=pixel_size_um)
-    return Rig(camera, drive, WallClock(), about=f"Micro-Manager {config.name}")
+    clock = WallClock(start_s=after.now_s(time.time()) if after else 0.0)
+    return Rig(camera, drive, clock, about=f"Micro-Manager {config.name}")
 
 
-def replay_rig(stack: Path, *, start_z_um: float | None = None) -> Rig:
+def replay_rig(stack: Path, *, start_z_um: float | None = None, after: RunSoFar | None = None) -> Rig:
     """A recorded z-stack as a microscope.
+
+    Parameters
+    ----------
+    stack : Path
+    start_z_um : float, optional
+        Where the stage starts; by default in the middle of the stack.
+    after : RunSoFar, optional
+        A run to go on with: time goes on from its last frame, and the stage stands where it left it.
 
     Raises
     ------
@@ -136,15 +174,20 @@ def replay_rig(stack: Path, *, start_z_um: float | None = None) -> Rig:
         If the file is no z-stack.
     """
     recorded = read_stack(stack)
-    microscope = ReplayMicroscope(recorded, start_z_um=start_z_um)
+    microscope = ReplayMicroscope(recorded, start_z_um=after.left_at_um if after else start_z_um)
     return Rig(
         microscope,
         microscope,
-        SimulatedClock(paced=False),
+        SimulatedClock(paced=False, start_s=after.next_s if after else 0.0),
         about=f"replay of {stack.name}",
         travel_um=(float(recorded.z_um[0]), float(recorded.z_um[-1])),
         repeats_frames=True,
+        fingerprint=_fingerprint(str(recorded.z_um.tolist()), str(recorded.frame_shape_yx)),
     )
+
+
+def _fingerprint(*parts: str) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
 
 
 def hold_focus(
@@ -154,6 +197,8 @@ def hold_focus(
     settings: LockSettings,
     hours: float,
     record: Path,
+    keep: RecordSettings | None = None,
+    facts: Mapping[str, Any] | None = None,
     watch: Callable[[LockSnapshot], None] | None = None,
 ) -> LockSummary:
     """Locks the focus for some hours, keeps a record and draws it beside.
@@ -167,6 +212,10 @@ def hold_focus(
         By the rig's clock.
     record : Path
         The run record (SQLite); the figure has the same name and ends in ``.png``.
+    keep : RecordSettings, optional
+        Which images the record keeps.
+    facts : mapping, optional
+        What else the record should know, as plain values that JSON can hold.
     watch : callable, optional
         Is told of every frame.
 
@@ -191,16 +240,13 @@ def hold_focus(
     Nothing is moved and no record begun before a first image has been looked at. A Ctrl-C stops the drive
     and ends the run like any other.
     """
-    if not (math.isfinite(hours) and hours > 0):
-        raise InputError(f"Expected a duration above 0 hours, got {hours:g}.")
-    _refuse_unreachable_target(settings.controller.target_um, estimator.z_range_um)
+    refuse_no_time(hours)
     _refuse_used(record)
-    Supervisor(rig.drive, settings.limits, clock=rig.clock)  # refuses a drive that stands outside the window
-    estimator.estimate(rig.camera.snap(), pixel_size_um=rig.camera.pixel_size_um)
-    if rig.repeats_frames:
-        settings = settings.replace(watch=settings.watch.replace(refuse_repeated=False).model_dump())
-    facts = {"rig": rig.about, "hours": hours, "lock": settings.model_dump(mode="json")}
-    with RunLog.create(record, settings=facts, model_fingerprint=estimator.fingerprint) as log:
+    settings = checked_for(rig, estimator, settings)
+    keep = keep or RecordSettings()
+    known = {**(facts or {}), **facts_of(rig, estimator, settings=settings, hours=hours, keep=keep)}
+    log = RunLog.create(record, settings=known, model_fingerprint=estimator.fingerprint, keep=keep)
+    with log:
         lock = FocusLock(
             rig.camera,
             rig.drive,
@@ -215,6 +261,56 @@ def hold_focus(
     if summary.n_frames:
         draw_run(record)
     return summary
+
+
+def facts_of(
+    rig: Rig, estimator: Estimator, *, settings: LockSettings, hours: float, keep: RecordSettings
+) -> dict[str, Any]:
+    """What a record knows of a run as a whole, as plain values."""
+    return {
+        "rig": rig.about,
+        "rig_fingerprint": rig.fingerprint,
+        "pixel_size_um": rig.camera.pixel_size_um,
+        "speed": rig.clock.speed,
+        "z_range_um": list(estimator.z_range_um),
+        "hours": hours,
+        "lock": settings.model_dump(mode="json"),
+        "record": keep.model_dump(mode="json"),
+    }
+
+
+def checked_for(rig: Rig, estimator: Estimator, settings: LockSettings) -> LockSettings:
+    """The settings as the rig needs them, after a first look that moves nothing.
+
+    Raises
+    ------
+    InputError
+        If the target is beyond what the model can tell.
+    ModelError
+        If the model was not made for the camera's images.
+    DeviceError
+        If the camera fails.
+    LimitError
+        If the drive stands outside the window.
+    """
+    _refuse_unreachable_target(settings.controller.target_um, estimator.z_range_um)
+    Supervisor(rig.drive, settings.limits, clock=rig.clock)  # refuses a drive that stands outside the window
+    estimator.estimate(rig.camera.snap(), pixel_size_um=rig.camera.pixel_size_um)
+    if rig.repeats_frames:
+        settings = settings.replace(watch=settings.watch.replace(refuse_repeated=False).model_dump())
+    return settings
+
+
+def refuse_no_time(hours: float) -> None:
+    """Refuses a duration that is none.
+
+    Raises
+    ------
+    InputError
+        If the hours are not a finite number above 0.
+    """
+    if not (math.isfinite(hours) and hours > 0):
+        raise InputError(f"Expected a duration above 0 hours, got {hours:g}.")
 
 
 def figure_of(record: Path) -> Path:
@@ -274,7 +370,11 @@ def draw_run(record: Path) -> Path:
         true_defocus_um=None if np.isnan(true_um).all() else true_um,
         tolerance_um=lock.tolerance_um,
         target_um=lock.controller.target_um,
-        events=[((event.t_s - start_s) / 3600, event.text) for event in run.events() if "lost" in event.text],
+        events=[
+            ((event.t_s - start_s) / 3600, event.text)
+            for event in run.events()
+            if event.text.startswith("lost")
+        ],
         title=run.settings()["rig"],
     )
     return save_figure(figure, figure_of(record))

@@ -28,3 +28,13 @@ def test_a_paced_clock_takes_its_real_time():
     for t_s in (7.2, 14.4, 21.6):
         clock.wait_until(t_s)
     assert time.monotonic() - start_s >= 0.029
+
+
+@pytest.mark.parametrize("make", [WallClock, SimulatedClock])
+def test_a_clock_goes_on_with_an_earlier_one(make):
+    clock = make(start_s=3600.0)
+    assert 3600 <= clock.now_s() < 3601
+    clock.wait_until(1000.0)  # long past
+    assert clock.now_s() < 3601
+    clock.wait_until(clock.now_s() + 0.002)
+    assert clock.now_s() >= 3600.002

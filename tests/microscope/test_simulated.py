@@ -58,6 +58,25 @@ def test_the_same_seed_gives_the_same_frames_and_every_frame_its_own_noise():
     assert first.shape == one.frame_shape_yx
 
 
+def test_a_microscope_that_is_made_later_shows_what_the_first_one_would():
+    clock = SimulatedClock(paced=False)
+    first = simulated(clock=clock, drift_um=40.0)
+    for _ in range(3):
+        clock.wait_until(clock.now_s() + 2000)
+        first.snap()
+    first.move_to(104.0)
+    later = SimulatedMicroscope(
+        TINY,
+        seed=3,
+        clock=SimulatedClock(paced=False, start_s=clock.now_s()),
+        experiment=ExperimentSettings(**{**IDEAL, "drift_um": 40.0}),
+        start_z_um=first.position_um(),
+        first_frame=3,
+    )
+    assert later.true_defocus_um() == first.true_defocus_um()
+    np.testing.assert_array_equal(later.snap(), first.snap())
+
+
 def test_what_is_seen_at_a_time_does_not_depend_on_when_else_one_looked():
     def last_frame(times_s):
         clock = SimulatedClock(paced=False)

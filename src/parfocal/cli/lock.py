@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from parfocal.cli.lock_plan import Before, LockPlan, LockWishes
 from parfocal.cli.options import (
     Aperture,
     Config,
@@ -27,9 +28,10 @@ from parfocal.cli.options import (
     Wavelength,
     positive,
 )
-from parfocal.cli.source import LARGEST_STEP_UM, Source, limits_of
+from parfocal.cli.source import Source
 from parfocal.cli.terminal import progress, say, say_json
 from parfocal.cli.verdict import say_summary, summary_json
+from parfocal.errors import InputError
 
 if TYPE_CHECKING:
     from parfocal.control import LockSnapshot
@@ -47,13 +49,16 @@ def lock(
         typer.Option(
             parser=positive,
             metavar="H",
-            help="How long to hold focus: by default 24 h, with --replay one minute.",
+            help="How long to hold focus: by default 24 h, with --replay one minute. With --resume, of the "
+            "whole run.",
         ),
     ] = None,
     speed: Annotated[
-        float,
-        typer.Option(parser=positive, metavar="X", help="Simulated seconds per second, with --simulate."),
-    ] = 1.0,
+        float | None,
+        typer.Option(
+            parser=positive, metavar="X", help="Simulated seconds per second, with --simulate; 1 if not said."
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -61,11 +66,31 @@ def lock(
             help="The run record; its plot lies beside. By default run-DATE-TIME.sqlite.",
         ),
     ] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="RUN",
+            help="Go on with a run that ended or was cut off, in its record: same model, same microscope, "
+            "and all that is not said is as it was.",
+        ),
+    ] = None,
+    keep_image_every: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            metavar="S",
+            help="Keep a camera frame in the record so often, and when the state changes: every 600 s if not "
+            "said; 0 keeps none.",
+        ),
+    ] = None,
     lowest_z: LowestZ = None,
     highest_z: HighestZ = None,
     largest_step: Annotated[
-        float, typer.Option(metavar="UM", help="No single move is longer; toward the sample half of it.")
-    ] = LARGEST_STEP_UM,
+        float | None,
+        typer.Option(
+            metavar="UM", help="No single move is longer, toward the sample half of it; 5 if not said."
+        ),
+    ] = None,
     dead_band: Annotated[
         float | None,
         typer.Option(
@@ -73,8 +98,12 @@ def lock(
             help="No move within this of the target: by default 0.15, or more where the depth of field is.",
         ),
     ] = None,
-    target: Annotated[float, typer.Option(metavar="UM", help="The defocus to hold.")] = 0.0,
-    frame_rate: Annotated[float, typer.Option(metavar="HZ", help="Frames per second.")] = 20.0,
+    target: Annotated[
+        float | None, typer.Option(metavar="UM", help="The defocus to hold; 0 if not said.")
+    ] = None,
+    frame_rate: Annotated[
+        float | None, typer.Option(metavar="HZ", help="Frames per second; 20 if not said.")
+    ] = None,
     self_check: Annotated[
         bool | None,
         typer.Option(
@@ -87,8 +116,10 @@ def lock(
     immersion: Immersed = None,
     wavelength: Wavelength = None,
     rescale: Rescale = False,
-    quality: Annotated[Quality, typer.Option(help="Of the virtual microscope.")] = Quality.ci,
-    seed: Annotated[int, typer.Option(min=0, help="Of the virtual microscope.")] = 0,
+    quality: Annotated[
+        Quality | None, typer.Option(help="Of the virtual microscope; ci if not said.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Of the virtual microscope; 0 if not said.")] = None,
     as_json: Json = False,
 ) -> None:
     """Holds the focus of a live, virtual or replayed microscope. Exit 0 only if it was held.
@@ -96,49 +127,44 @@ def lock(
     With --config, --lowest-z and --highest-z are required, and no position outside is ever commanded.
     Ctrl-C stops the drive and closes the record.
     """
+    if resume is not None and out is not None:
+        raise InputError("Expected --out for a new run or --resume for one that is there, not both.")
     source = Source(config, simulate, replay, pixel_size=pixel_size, speed=speed, quality=quality, seed=seed)
+    wishes = LockWishes(lowest_z, highest_z, largest_step, dead_band, target, frame_rate, self_check)
+    before = Before.of(resume)
+    source = source.or_as(before.facts.get("source", {}))
     source.check()
-    record = out or Path(time.strftime("run-%Y%m%d-%H%M%S.sqlite"))
-    duration_h = hours or (HOURS if replay is None else REPLAYED_HOURS)
+    record = resume or out or Path(time.strftime("run-%Y%m%d-%H%M%S.sqlite"))
 
-    from parfocal.control import LockSettings
-    from parfocal.hold import figure_of, hold_focus
+    from parfocal.hold import figure_of
     from parfocal.model import FocusEstimator
     from parfocal.model.serving import index_of, ready_for
 
     estimator = FocusEstimator.load(model, rescale=rescale)
-    rig = source.open()
-    ready = ready_for(
-        estimator.header,
-        pixel_size_um=rig.camera.pixel_size_um,
-        numerical_aperture=na or source.numerical_aperture,
-        immersion_index=source.immersion_index if immersion is None else index_of(immersion.value),
-        wavelength_um=wavelength or source.wavelength_um,
-    )
-    estimator = estimator.with_header(ready)
-    values = {
-        "limits": limits_of(rig, lowest_z, highest_z, largest_step),
-        "frame_rate_hz": frame_rate,
-        "controller": {"target_um": target},
-        "self_check": {} if self_check or (self_check is None and replay is None) else None,
+    rig = source.open(after=before.so_far)
+    told = {
+        "numerical_aperture": na or source.numerical_aperture,
+        "immersion_index": source.immersion_index if immersion is None else index_of(immersion.value),
+        "wavelength_um": wavelength or source.wavelength_um,
     }
-    settings = LockSettings.parse(values, source="the command's options")
-    if ready.served_optics:
-        settings = settings.for_depth(ready.served_optics.depth_um)
-    if dead_band is not None:
-        settings = settings.replace(
-            controller=settings.controller.replace(dead_band_um=dead_band).model_dump()
-        )
-    began_s = rig.clock.now_s()
+    optics = {**before.facts.get("optics", {}), **{name: v for name, v in told.items() if v is not None}}
+    ready = ready_for(estimator.header, pixel_size_um=rig.camera.pixel_size_um, **optics)
+    plan = LockPlan(
+        wishes=wishes,
+        hours=hours or before.facts.get("hours") or (HOURS if source.replay is None else REPLAYED_HOURS),
+        record=record,
+        keep_image_every_s=keep_image_every,
+        facts={"source": source.facts(), "optics": optics},
+        depth_um=ready.served_optics.depth_um if ready.served_optics else None,
+    )
+    began_s = before.so_far.began_s if before.so_far else rig.clock.now_s()
     with _noticing_ctrl_c() as was_interrupted, progress() as tell:
-        summary = hold_focus(
-            rig,
-            estimator,
-            settings=settings,
-            hours=duration_h,
-            record=record,
-            watch=lambda now: tell("lock", min(1.0, (now.t_s - began_s) / (3600 * duration_h)), _words(now)),
-        )
+
+        def watch(now: LockSnapshot) -> None:
+            tell("lock", min(1.0, (now.t_s - began_s) / (3600 * plan.hours)), _words(now))
+
+        hold = plan.hold if resume is None else plan.go_on
+        summary = hold(rig, estimator.with_header(ready), watch)
     if as_json:
         say_json(summary_json(summary, record=record))
     else:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from parfocal.cli.options import Quality
 from parfocal.errors import InputError
@@ -12,6 +13,7 @@ from parfocal.errors import InputError
 LARGEST_STEP_UM = 5.0
 
 if TYPE_CHECKING:
+    from parfocal.control import RunSoFar
     from parfocal.hold import Rig
     from parfocal.optics import VirtualMicroscope
 
@@ -24,16 +26,30 @@ class Source:
     simulate: str | None
     replay: Path | None = None
     pixel_size: float | None = None
-    speed: float = 1.0
-    quality: Quality = Quality.ci
-    seed: int = 0
+    speed: float | None = None
+    quality: Quality | None = None
+    seed: int | None = None
+
+    def facts(self) -> dict[str, Any]:
+        """What was said of it, for a record, as plain values."""
+        said = {name: value for name, value in asdict(self).items() if value is not None}
+        return {name: str(v.absolute()) if isinstance(v, Path) else v for name, v in said.items()}
+
+    def or_as(self, facts: Mapping[str, Any]) -> Source:
+        """The same where it is said, and as a record has it where not: of the same kind of microscope."""
+        kinds = ("config", "simulate", "replay")
+        if any(getattr(self, kind) is not None and kind not in facts for kind in kinds):
+            return self
+        makes = {"config": Path, "replay": Path, "quality": Quality}
+        known = {name: makes.get(name, lambda same: same)(value) for name, value in facts.items()}
+        return replace(self, **{name: v for name, v in known.items() if getattr(self, name) is None})
 
     def check(self) -> None:
         """Refuse options that do not go together, before anything is loaded."""
         given = sum(choice is not None for choice in (self.config, self.simulate, self.replay))
         if given != 1:
             raise InputError(f"Expected exactly one of --config, --simulate and --replay, got {given}.")
-        if self.speed != 1 and self.simulate is None:
+        if self.speed is not None and self.simulate is None:
             raise InputError("Expected --speed with --simulate only: real time cannot be hurried.")
         if self.pixel_size is not None and self.config is None:
             raise InputError("Expected --pixel-size with --config only: the other images tell their own.")
@@ -59,17 +75,17 @@ class Source:
 
         return None if self.simulate is None else preset(self.simulate)
 
-    def open(self) -> Rig:
-        """The microscope; nothing moves."""
+    def open(self, *, after: RunSoFar | None = None) -> Rig:
+        """The microscope, at the start of a run or after a part of one; nothing moves."""
         from parfocal.hold import micromanager_rig, replay_rig, simulated_rig
         from parfocal.optics import preset
 
         if self.config is not None:
-            return micromanager_rig(self.config, pixel_size_um=self.pixel_size)
+            return micromanager_rig(self.config, pixel_size_um=self.pixel_size, after=after)
         if self.replay is not None:
-            return replay_rig(self.replay)
-        settings = preset(self.simulate or "", quality=self.quality.value)
-        return simulated_rig(settings, seed=self.seed, speed=self.speed)
+            return replay_rig(self.replay, after=after)
+        settings = preset(self.simulate or "", quality=(self.quality or Quality.ci).value)
+        return simulated_rig(settings, seed=self.seed or 0, speed=self.speed or 1.0, after=after)
 
 
 def limits_of(

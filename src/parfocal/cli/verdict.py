@@ -27,6 +27,9 @@ def say_summary(summary: LockSummary) -> None:
             f"Residual defocus {summary.residual_rms_um:.2f} um RMS, {summary.residual_largest_um:.2f} um at "
             f"most; {summary.within_tolerance:.1%} of frames within tolerance."
         )
+    if summary.n_resumed:
+        times = "once" if summary.n_resumed == 1 else f"{summary.n_resumed} times"
+        say(f"Resumed {times}; for {_span(summary.unwatched_hours)} nobody watched.")
     if summary.why_not_locked and not summary.held:
         say(f"While it was not locked, mostly: {summary.why_not_locked}.")
     if summary.fault:

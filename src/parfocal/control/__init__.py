@@ -7,12 +7,18 @@ from parfocal.control.devices import Camera, FocusDrive, Microscope
 from parfocal.control.focus_lock import FocusLock
 from parfocal.control.frame_watch import FrameWatch, FrameWatchSettings
 from parfocal.control.gain_watch import GainWatch, GainWatchSettings
+from parfocal.control.kept_image import KeptImage, RecordSettings
 from parfocal.control.lock_settings import LockSettings
 from parfocal.control.lock_snapshot import LockSnapshot
 from parfocal.control.lock_state import TRANSITIONS, LockState
 from parfocal.control.lock_summary import LockSummary, LockTally, summarise
 from parfocal.control.recovery import SearchSettings
-from parfocal.control.run_log import RunEvent, RunLog, RunRecord
+from parfocal.control.run_log import RunLog
+from parfocal.control.run_record import RunEvent, RunRecord
+from parfocal.control.run_replay import ControllerReplay, replay_controller
+from parfocal.control.run_so_far import RunSoFar, run_so_far
+from parfocal.control.run_table import export_table
+from parfocal.control.second_opinion import SecondOpinion, TwoAnswers, second_opinion
 from parfocal.control.self_check import Look, SelfCheck, SelfCheckSettings, check_looks
 from parfocal.control.supervisor import CutBy, LimitSettings, Move, Supervisor
 
@@ -22,6 +28,7 @@ __all__ = [
     "BeliefSettings",
     "Camera",
     "Clock",
+    "ControllerReplay",
     "ControllerSettings",
     "CutBy",
     "Decision",
@@ -31,6 +38,7 @@ __all__ = [
     "FrameWatchSettings",
     "GainWatch",
     "GainWatchSettings",
+    "KeptImage",
     "LimitSettings",
     "LockSettings",
     "LockSnapshot",
@@ -40,18 +48,26 @@ __all__ = [
     "Look",
     "Microscope",
     "Move",
+    "RecordSettings",
     "RunEvent",
     "RunLog",
     "RunRecord",
+    "RunSoFar",
     "SearchSettings",
+    "SecondOpinion",
     "SelfCheck",
     "SelfCheckSettings",
     "SimulatedClock",
     "Supervisor",
+    "TwoAnswers",
     "WallClock",
     "check_looks",
     "decide",
+    "export_table",
     "predict",
+    "replay_controller",
+    "run_so_far",
+    "second_opinion",
     "summarise",
     "update",
 ]

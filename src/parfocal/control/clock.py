@@ -16,7 +16,7 @@ class Clock(Protocol):
         ...
 
     def now_s(self) -> float:
-        """Time in s since the clock was made."""
+        """Time in s since the clock was made, or since the start of the run that it goes on with."""
         ...
 
     def wait_until(self, t_s: float) -> None:
@@ -25,15 +25,21 @@ class Clock(Protocol):
 
 
 class WallClock:
-    """Real time, counted from the moment the clock is made."""
+    """Real time, counted from the moment the clock is made.
+
+    Parameters
+    ----------
+    start_s : float
+        What it shows at that moment.
+    """
 
     speed = 1.0
 
-    def __init__(self) -> None:
-        self._start_s = time.monotonic()
+    def __init__(self, *, start_s: float = 0.0) -> None:
+        self._start_s = time.monotonic() - start_s
 
     def now_s(self) -> float:
-        """Time in s since the clock was made."""
+        """Time in s, which began with `start_s`."""
         return time.monotonic() - self._start_s
 
     def wait_until(self, t_s: float) -> None:
@@ -52,6 +58,8 @@ class SimulatedClock:
     paced : bool
         True: a wait of ``speed`` simulated seconds takes at least one real second, so that a page shows the
         run at its speed. False: as fast as the machine can.
+    start_s : float
+        What it shows at first.
 
     Examples
     --------
@@ -61,10 +69,10 @@ class SimulatedClock:
     36.0
     """
 
-    def __init__(self, speed: float = 1.0, *, paced: bool = True) -> None:
+    def __init__(self, speed: float = 1.0, *, paced: bool = True, start_s: float = 0.0) -> None:
         self._speed = speed
         self._paced = paced
-        self._now_s = 0.0
+        self._now_s = start_s
         self._real_due_s = time.monotonic()
 
     @property

@@ -37,6 +37,8 @@ _HELD_BY = {
     CutBy.WINDOW: "at the limit of the window: the focus lies beyond it",
     CutBy.TRAVEL: "held still: the travel allowed in an hour is used up",
 }
+BY_HAND = "somebody moved the drive"
+"""So begins the reason of a frame, and the event, where somebody did."""
 HARDLY = 0.1
 """Of a move that was asked for: no more, and the drive was held."""
 TEXTURE_EVERY = 20
@@ -61,6 +63,10 @@ class FocusLock:
         Called with every `LockSnapshot`, in the loop's own thread: must be quick.
     truth : callable, optional
         Gives the true defocus in um, where a virtual microscope knows it. For the record only.
+    good_z_um : float, optional
+        Where it was last in focus, if an earlier lock knew; where the drive stands, if not given.
+    first_event : str
+        What the record says of the start.
 
     Raises
     ------
@@ -79,6 +85,8 @@ class FocusLock:
         log: RunLog | None = None,
         on_step: Callable[[LockSnapshot], None] | None = None,
         truth: Callable[[], float] | None = None,
+        good_z_um: float | None = None,
+        first_event: str = "started",
     ) -> None:
         self._camera = camera
         self._estimator = estimator
@@ -95,7 +103,7 @@ class FocusLock:
             settings.limits,
             z_range_um=estimator.z_range_um,
             settings=settings.search,
-            start_um=self._supervisor.position_um(),
+            start_um=self._supervisor.position_um() if good_z_um is None else good_z_um,
         )
         self._stop_requested, self._pause_requested = threading.Event(), threading.Event()
         self._state = LockState.IDLE
@@ -108,6 +116,8 @@ class FocusLock:
         self._is_empty = self._is_trusted = False
         self._n_good = 0
         self._tries_strange = True
+        self._first_event = first_event
+        self._frame_yx: NDArray[Any] | None = None
         self._looks: list[Look] = []
         self._check: SelfCheck | None = None
         if settings.self_check is not None:
@@ -148,7 +158,7 @@ class FocusLock:
         """
         fault = ""
         try:
-            self._event("started")
+            self._event(self._first_event)
             self._loop(duration_s)
             fault = self._refusal
             self._end(LockState.STOPPED, fault or "stopped")
@@ -195,7 +205,7 @@ class FocusLock:
     def _look_and_move(self) -> LockSnapshot:
         t_s, z_um = self._clock.now_s(), self._supervisor.position_um()
         is_displaced = self._supervisor.is_displaced
-        frame_yx = self._camera.snap()
+        frame_yx = self._frame_yx = self._camera.snap()
         estimate = self._see(frame_yx, t_s=t_s)
         true_defocus_um = None if self._truth is None else self._truth()
         if self._pause_or_resume():
@@ -233,11 +243,11 @@ class FocusLock:
 
     def _yield_to_a_hand(self, z_um: float) -> Decision:
         """Somebody wants the drive elsewhere: nothing goes back from there but by what an image says."""
-        self._event(f"somebody moved the drive to {z_um:.2f} um")
+        self._event(f"{BY_HAND} to {z_um:.2f} um")
         self._recovery.left_by_a_hand(z_um)
         self._looks.clear()
         self._gain_watch.forget_looks()
-        return Decision(0.0, "somebody moved the drive: holding still")
+        return Decision(0.0, f"{BY_HAND}: holding still")
 
     def _pause_or_resume(self) -> bool:
         """Whether a pause began or ended with this frame."""
@@ -460,7 +470,7 @@ class FocusLock:
     def _publish(self, snapshot: LockSnapshot) -> LockSnapshot:
         self._tally.add(snapshot)
         if self._log is not None:
-            self._log.append(snapshot)
+            self._log.append(snapshot, self._frame_yx)
         if self._on_step is not None:
             self._on_step(snapshot)
         return snapshot

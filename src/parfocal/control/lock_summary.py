@@ -39,6 +39,10 @@ class LockSummary:
         The failure that ended it; empty if none did.
     why_not_locked : str
         What most of the frames said that were not locked; empty if there were none.
+    n_resumed : int
+        How often it was resumed after it had ended or was cut off.
+    unwatched_hours : float
+        Of the hours, those between an end and the resumption: nobody knows what the focus did.
     """
 
     hours: float
@@ -53,6 +57,8 @@ class LockSummary:
     stage_travel_um: float
     fault: str = ""
     why_not_locked: str = ""
+    n_resumed: int = 0
+    unwatched_hours: float = 0.0
 
 
 class LockTally:

@@ -1,83 +1,73 @@
-"""RunLog and RunRecord: every frame, decision and event of a focus lock, in one SQLite file."""
+"""RunLog: writes every frame, decision and event of a focus lock, and images, into one SQLite file."""
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Mapping
+from contextlib import closing, suppress
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import numpy as np
 from numpy.typing import NDArray
 
+from parfocal.control.kept_image import LastKept, RecordSettings, is_due, pack
 from parfocal.control.lock_snapshot import LockSnapshot
-from parfocal.control.lock_state import LockState
-from parfocal.errors import InputError, OutputError
+from parfocal.control.run_file import (
+    COLUMNS,
+    IMAGES_TABLE,
+    INSERT_FRAME,
+    INSERT_IMAGE,
+    SCHEMA,
+    row_of,
+    writing,
+)
+from parfocal.control.run_record import RunRecord
+from parfocal.errors import InputError
 
-APPLICATION_ID = 0x70666F63  # "pfoc", which tells a run record from any other SQLite file
 COMMIT_EVERY_S = 1.0
-
-_COLUMNS = {
-    "t_s": "REAL",
-    "wall_time": "REAL",
-    "z_um": "REAL",
-    "defocus_um": "REAL",
-    "std_um": "REAL",
-    "in_distribution": "REAL",
-    "accepted": "INTEGER",
-    "latency_ms": "REAL",
-    "belief_um": "REAL",
-    "belief_sd_um": "REAL",
-    "state": "TEXT",
-    "move_um": "REAL",
-    "reason": "TEXT",
-    "true_defocus_um": "REAL",
-    "true_focus_z_um": "REAL",
-}
-_DTYPES: Mapping[str, type[np.generic]] = {"REAL": np.float64, "INTEGER": np.bool_, "TEXT": np.str_}
-_SCHEMA = f"""
-PRAGMA application_id = {APPLICATION_ID};
-CREATE TABLE run (key TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE frames ({", ".join(f"{name} {kind}" for name, kind in _COLUMNS.items())});
-CREATE TABLE events (t_s REAL NOT NULL, wall_time REAL NOT NULL, text TEXT NOT NULL);
-"""
-_INSERT_FRAME = f"INSERT INTO frames VALUES ({', '.join('?' for _ in _COLUMNS)})"
-
-
-@dataclass(frozen=True)
-class RunEvent:
-    """Something that happened during a run: its time on the lock's clock, in seconds since 1970, and what."""
-
-    t_s: float
-    wall_time_s: float
-    text: str
+WAIT_S = 1.0
+"""For whoever else has the file at hand."""
 
 
 class RunLog:
-    """Writes the record of a run; made by `RunLog.create`, and a context manager.
+    """Writes the record of a run; made by `RunLog.create` or `RunLog.go_on`, and a context manager.
 
     Notes
     -----
     SQLite's write-ahead log, committed at most once a second of real time and at every event: a process that
-    is killed, or a power cut, costs the last second and never the file. One thread at a time may write.
+    is killed, or a power cut, costs the last second and never the file. One thread at a time may write; a
+    second process cannot, as a transaction is open all the time. Readers are welcome.
     """
 
-    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+    def __init__(
+        self,
+        path: Path,
+        connection: sqlite3.Connection,
+        *,
+        keep: RecordSettings | None = None,
+        last_kept: LastKept | None = None,
+    ) -> None:
         self._path = path
         self._connection = connection
-        self._committed_s = time.monotonic()
+        self._keep = keep or RecordSettings()
+        self._last_kept = last_kept
         self._is_open = True
+        self._commit()
 
     @classmethod
-    def create(cls, path: Path, *, settings: Mapping[str, Any], model_fingerprint: str) -> Self:
+    def create(
+        cls,
+        path: Path,
+        *,
+        settings: Mapping[str, Any],
+        model_fingerprint: str,
+        keep: RecordSettings | None = None,
+    ) -> Self:
         """A new record.
 
         Parameters
@@ -88,6 +78,8 @@ class RunLog:
             Everything that the run was started with, as plain values that JSON can hold.
         model_fingerprint : str
             What tells the focus model from others.
+        keep : RecordSettings, optional
+            Which images are kept.
 
         Raises
         ------
@@ -108,14 +100,46 @@ class RunLog:
             "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             "parfocal_version": version("parfocal"),
         }
-        with _writing(path):
+        with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             _create_database(path, facts)
-            # The thread that opens a lock need not be the one that runs it.
-            connection = sqlite3.connect(path, check_same_thread=False)
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
-        return cls(path, connection)
+            return cls(path, _open_to_write(path), keep=keep)
+
+    @classmethod
+    def go_on(cls, path: Path, *, settings: Mapping[str, Any], keep: RecordSettings | None = None) -> Self:
+        """A record to go on with, also one that a killed process or a power cut left behind.
+
+        Parameters
+        ----------
+        path : Path
+            The file.
+        settings : mapping
+            Everything that it goes on with; takes the place of what the record has.
+        keep : RecordSettings, optional
+            Which images are kept from now on.
+
+        Raises
+        ------
+        InputError
+            If the file is no run record, another version wrote it, or somebody is writing it now.
+        OutputError
+            If it cannot be written.
+        """
+        record = RunRecord(path)
+        if record.column_names() != list(COLUMNS):
+            raise InputError(
+                f"{path}: was written by parfocal {record.facts()['parfocal_version']}, whose records this "
+                "version only reads. Begin another run."
+            )
+        last_image = record.last_image()
+        with writing(record.path):
+            connection = _open_to_write(record.path)
+            connection.execute(IMAGES_TABLE)
+            connection.execute(
+                "UPDATE run SET value = ? WHERE key = 'settings'", (json.dumps(dict(settings)),)
+            )
+            last_kept = LastKept.of(last_image.snapshot) if last_image else None
+            return cls(record.path, connection, keep=keep, last_kept=last_kept)
 
     @staticmethod
     def open(path: Path) -> RunRecord:
@@ -128,16 +152,25 @@ class RunLog:
         """
         return RunRecord(path)
 
-    def append(self, snapshot: LockSnapshot) -> None:
-        """Write one frame.
+    def append(self, snapshot: LockSnapshot, frame_yx: NDArray[Any] | None = None) -> None:
+        """Write one frame, and its image where that is due.
+
+        Parameters
+        ----------
+        snapshot : LockSnapshot
+        frame_yx : array, shape (Y, X), optional
+            As the camera gave it.
 
         Raises
         ------
         OutputError
             If it cannot be written.
         """
-        with _writing(self._path):
-            self._connection.execute(_INSERT_FRAME, _row(snapshot))
+        with writing(self._path):
+            number = self._connection.execute(INSERT_FRAME, row_of(snapshot)).lastrowid
+            if frame_yx is not None and is_due(snapshot, self._last_kept, self._keep):
+                self._connection.execute(INSERT_IMAGE, (number, snapshot.t_s, *pack(frame_yx)))
+                self._last_kept = LastKept.of(snapshot)
             if time.monotonic() - self._committed_s >= COMMIT_EVERY_S:
                 self._commit()
 
@@ -149,7 +182,7 @@ class RunLog:
         OutputError
             If it cannot be written.
         """
-        with _writing(self._path):
+        with writing(self._path):
             self._connection.execute("INSERT INTO events VALUES (?, ?, ?)", (t_s, time.time(), text))
             self._commit()
 
@@ -163,14 +196,15 @@ class RunLog:
         """
         if self._is_open:
             self._is_open = False
-            with _writing(self._path), closing(self._connection):
-                self._commit()
+            with writing(self._path), closing(self._connection):
+                self._connection.commit()
                 # One plain file remains, unless somebody is reading it just now.
                 with suppress(sqlite3.OperationalError):
                     self._connection.execute("PRAGMA journal_mode = DELETE")
 
     def _commit(self) -> None:
         self._connection.commit()
+        self._connection.execute("BEGIN IMMEDIATE")
         self._committed_s = time.monotonic()
 
     def __enter__(self) -> Self:
@@ -182,106 +216,11 @@ class RunLog:
         self.close()
 
 
-class RunRecord:
-    """Reads the record of a run; changes nothing in it.
-
-    Parameters
-    ----------
-    path : Path
-
-    Raises
-    ------
-    InputError
-        If the file is missing or is not a run record.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = Path(path)
-        if not self._path.is_file():
-            raise InputError(
-                f"{path}: there is no such file. Expected a run record, as a focus lock writes it."
-            )
-        if self._query("PRAGMA application_id") != [(APPLICATION_ID,)]:
-            raise InputError(f"{path}: is not a run record. Expected the file that a focus lock wrote.")
-
-    @property
-    def model_fingerprint(self) -> str:
-        """What tells the run's focus model from others."""
-        return self.facts()["model_fingerprint"]
-
-    def facts(self) -> dict[str, str]:
-        """What is known of the run as a whole, as text: created, model_fingerprint, version, settings."""
-        return dict(self._query("SELECT key, value FROM run"))
-
-    def settings(self) -> dict[str, Any]:
-        """Everything that the run was started with."""
-        settings: dict[str, Any] = json.loads(self.facts()["settings"])
-        return settings
-
-    def frames(self) -> dict[str, NDArray[Any]]:
-        """Each column of the frames as an array of shape (frames,), by name; what is unknown is NaN."""
-        rows = self._query(f"SELECT {', '.join(_COLUMNS)} FROM frames ORDER BY rowid")
-        columns = zip(*rows, strict=True) if rows else ((),) * len(_COLUMNS)
-        return {
-            name: np.array(column, dtype=_DTYPES[kind])
-            for (name, kind), column in zip(_COLUMNS.items(), columns, strict=True)
-        }
-
-    def snapshots(self) -> Iterator[LockSnapshot]:
-        """The frames one by one, as the lock saw them."""
-        columns = self.frames()
-        for k in range(len(columns["t_s"])):
-            yield _snapshot({name: column[k].item() for name, column in columns.items()})
-
-    def events(self) -> list[RunEvent]:
-        """What happened, in order."""
-        return [
-            RunEvent(*row) for row in self._query("SELECT t_s, wall_time, text FROM events ORDER BY rowid")
-        ]
-
-    def export_csv(self, path: Path) -> None:
-        """Write the frames as a table with a header line; unknown values are empty.
-
-        Raises
-        ------
-        OutputError
-            If the table cannot be written.
-        """
-        rows = self._query(f"SELECT {', '.join(_COLUMNS)} FROM frames ORDER BY rowid")
-        path = Path(path)
-        beside = path.with_name(path.name + ".partial")
-        with _writing(path):
-            with beside.open("w", newline="", encoding="utf-8") as file:
-                table = csv.writer(file)
-                table.writerow(_COLUMNS)
-                table.writerows(rows)
-            beside.replace(path)
-
-    def _query(self, sql: str) -> list[tuple[Any, ...]]:
-        try:
-            with closing(sqlite3.connect(f"{self._path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
-                return connection.execute(sql).fetchall()
-        except sqlite3.Error as error:
-            raise InputError(
-                f"{self._path}: is not a run record ({error}). Expected the file that a focus lock wrote."
-            ) from error
-
-
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except (sqlite3.Error, OSError) as error:
-        raise OutputError(
-            f"{path}: could not be written ({error}). Check space and permission, or choose another place."
-        ) from error
-
-
 def _create_database(path: Path, facts: Mapping[str, str]) -> None:
     beside = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
         with closing(sqlite3.connect(beside)) as connection:
-            connection.executescript(_SCHEMA)
+            connection.executescript(SCHEMA)
             connection.executemany("INSERT INTO run VALUES (?, ?)", facts.items())
             connection.commit()
         beside.replace(path)
@@ -289,18 +228,23 @@ def _create_database(path: Path, facts: Mapping[str, str]) -> None:
         beside.unlink(missing_ok=True)
 
 
-def _row(snapshot: LockSnapshot) -> tuple[Any, ...]:
-    values = {
-        "wall_time": snapshot.wall_time_s,
-        "state": str(snapshot.state),
-        "accepted": int(snapshot.accepted),
-    }
-    return tuple(values[name] if name in values else getattr(snapshot, name) for name in _COLUMNS)
+def _open_to_write(path: Path) -> sqlite3.Connection:
+    """A connection that alone may write.
 
-
-def _snapshot(row: Mapping[str, Any]) -> LockSnapshot:
-    values = {name: value for name, value in row.items() if name not in ("wall_time", "true_focus_z_um")}
-    true_defocus_um = values["true_defocus_um"]
-    values["true_defocus_um"] = None if np.isnan(true_defocus_um) else true_defocus_um
-    values["state"] = LockState(values["state"])
-    return LockSnapshot(wall_time_s=row["wall_time"], **values)
+    Raises
+    ------
+    InputError
+        If somebody else is writing.
+    """
+    # The thread that opens a lock need not be the one that runs it.
+    connection = sqlite3.connect(path, check_same_thread=False, timeout=WAIT_S)
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError as error:
+        connection.close()
+        if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+            raise
+        raise InputError(f"{path}: another process is writing it now. Stop that one first.") from error
+    return connection

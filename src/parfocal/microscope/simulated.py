@@ -35,6 +35,10 @@ class SimulatedMicroscope:
     sample : Sample, optional
         What it looks at, where other microscopes of the same settings, seed and experiment look at it too;
         one of its own if not given.
+    start_z_um : float, optional
+        Where the focus drive stands at first; by the experiment's settings, if not given.
+    first_frame : int
+        Number of the first frame: noise and flicker are those of the frame's number.
     """
 
     def __init__(
@@ -45,6 +49,8 @@ class SimulatedMicroscope:
         clock: Clock,
         experiment: ExperimentSettings | None = None,
         sample: Sample | None = None,
+        start_z_um: float | None = None,
+        first_frame: int = 0,
     ) -> None:
         experiment = experiment or ExperimentSettings()
         self._settings, self._seed, self._clock, self._experiment = settings, seed, clock, experiment
@@ -54,10 +60,10 @@ class SimulatedMicroscope:
         self._higher_um = focus_surface(experiment.surface, seed=seed)
         self._shaken_um = vibration(experiment.vibration, seed=seed)
         self._sample = sample or Sample(settings, seed=seed, experiment=experiment)
-        self._n_frames = 0
+        self._n_frames = first_frame
         self._last_frame: NDArray[np.uint16] | None = None
         self._xy_um = (0.0, 0.0)
-        start_um = self.focus_z_um() + experiment.start_defocus_um
+        start_um = self.focus_z_um() + experiment.start_defocus_um if start_z_um is None else start_z_um
         self._motion = Motion.at_rest(self._reachable_um(start_um))
 
     @property
