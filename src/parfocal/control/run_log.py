@@ -7,7 +7,9 @@ import os
 import sqlite3
 import time
 from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, suppress
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
@@ -39,9 +41,11 @@ class RunLog:
 
     Notes
     -----
-    SQLite's write-ahead log, committed at most once a second of real time and at every event: a process that
-    is killed, or a power cut, costs the last second and never the file. One thread at a time may write; a
-    second process cannot, as a transaction is open all the time. Readers are welcome.
+    SQLite's write-ahead log, committed once a second of real time and at every event: a process that is
+    killed, or a power cut, costs the last second and never the file. A thread of its own writes, since a disk
+    takes milliseconds and a camera does not wait; it is waited for at an event, and what it fails at is
+    raised with the next second. One thread at a time may call; a second process cannot write, as a
+    transaction is open all the time. Readers are welcome.
     """
 
     def __init__(
@@ -57,7 +61,12 @@ class RunLog:
         self._keep = keep or RecordSettings()
         self._last_kept = last_kept
         self._is_open = True
-        self._commit()
+        (self._n_frames,) = connection.execute("SELECT coalesce(max(rowid), 0) FROM frames").fetchone()
+        self._batch = _Batch()
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="run-log")
+        self._written: Future[None] | None = None
+        self._handed_s = time.monotonic()
+        _write(connection, self._batch)
 
     @classmethod
     def create(
@@ -166,13 +175,13 @@ class RunLog:
         OutputError
             If it cannot be written.
         """
-        with writing(self._path):
-            number = self._connection.execute(INSERT_FRAME, row_of(snapshot)).lastrowid
-            if frame_yx is not None and is_due(snapshot, self._last_kept, self._keep):
-                self._connection.execute(INSERT_IMAGE, (number, snapshot.t_s, *pack(frame_yx)))
-                self._last_kept = LastKept.of(snapshot)
-            if time.monotonic() - self._committed_s >= COMMIT_EVERY_S:
-                self._commit()
+        self._n_frames += 1
+        self._batch.frames.append(row_of(snapshot))
+        if frame_yx is not None and is_due(snapshot, self._last_kept, self._keep):
+            self._batch.images.append((self._n_frames, snapshot.t_s, frame_yx))
+            self._last_kept = LastKept.of(snapshot)
+        if time.monotonic() - self._handed_s >= COMMIT_EVERY_S:
+            self._hand_over()
 
     def event(self, t_s: float, text: str) -> None:
         """Write that something happened at `t_s` on the lock's clock.
@@ -182,9 +191,9 @@ class RunLog:
         OutputError
             If it cannot be written.
         """
-        with writing(self._path):
-            self._connection.execute("INSERT INTO events VALUES (?, ?, ?)", (t_s, time.time(), text))
-            self._commit()
+        self._batch.events.append((t_s, time.time(), text))
+        self._hand_over()
+        self._wait()
 
     def close(self) -> None:
         """Write what is left and close the file; closing twice is allowed.
@@ -196,16 +205,26 @@ class RunLog:
         """
         if self._is_open:
             self._is_open = False
-            with writing(self._path), closing(self._connection):
+            with writing(self._path), closing(self._connection), self._writer:
+                self._hand_over()
+                self._wait()
                 self._connection.commit()
                 # One plain file remains, unless somebody is reading it just now.
                 with suppress(sqlite3.OperationalError):
                     self._connection.execute("PRAGMA journal_mode = DELETE")
 
-    def _commit(self) -> None:
-        self._connection.commit()
-        self._connection.execute("BEGIN IMMEDIATE")
-        self._committed_s = time.monotonic()
+    def _hand_over(self) -> None:
+        """Gives what has come together to the thread that writes, once that has written what it had."""
+        self._wait()
+        batch, self._batch = self._batch, _Batch()
+        self._handed_s = time.monotonic()
+        self._written = self._writer.submit(_write, self._connection, batch)
+
+    def _wait(self) -> None:
+        written, self._written = self._written, None
+        if written is not None:
+            with writing(self._path):
+                written.result()
 
     def __enter__(self) -> Self:
         return self
@@ -214,6 +233,24 @@ class RunLog:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+@dataclass
+class _Batch:
+    """What is to be written together: rows of frames and events, and images with their frame's number."""
+
+    frames: list[tuple[Any, ...]] = field(default_factory=list)
+    images: list[tuple[int, float, NDArray[Any]]] = field(default_factory=list)
+    events: list[tuple[float, float, str]] = field(default_factory=list)
+
+
+def _write(connection: sqlite3.Connection, batch: _Batch) -> None:
+    """Writes a batch to the disk, and begins the next transaction."""
+    connection.executemany(INSERT_FRAME, batch.frames)
+    connection.executemany(INSERT_IMAGE, [(n, t_s, *pack(frame_yx)) for n, t_s, frame_yx in batch.images])
+    connection.executemany("INSERT INTO events VALUES (?, ?, ?)", batch.events)
+    connection.commit()
+    connection.execute("BEGIN IMMEDIATE")
 
 
 def _create_database(path: Path, facts: Mapping[str, str]) -> None:
