@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -41,8 +42,10 @@ BY_HAND = "somebody moved the drive"
 """So begins the reason of a frame, and the event, where somebody did."""
 HARDLY = 0.1
 """Of a move that was asked for: no more, and the drive was held."""
-TEXTURE_EVERY = 20
-"""Frames: what there is to see changes slowly, and looking at it takes a millisecond."""
+TEXTURE_EVERY_S = 10.0
+"""What there is to see in focus changes slowly, and looking at it takes a part of a millisecond."""
+BLIND_EVERY = 20
+"""Frames that cannot be told, of which one is looked at."""
 CHECKS_PER_RANGE = 24
 """A known move is that part of what the model can tell, unless the settings say how long it is."""
 
@@ -114,7 +117,7 @@ class FocusLock:
         self._cut_by = CutBy.NOTHING
         self._doubt = self._warning = ""
         self._is_empty = self._is_trusted = False
-        self._n_good = 0
+        self._textured_s = -math.inf
         self._tries_strange = True
         self._first_event = first_event
         self._frame_yx: NDArray[Any] | None = None
@@ -434,12 +437,13 @@ class FocusLock:
     def _notice_emptiness(self, frame_yx: NDArray[Any], *, good: bool) -> None:
         """Keeps in mind what a field in focus shows; and whether one that cannot be told shows much less."""
         pixel_size_um = self._camera.pixel_size_um
-        if good and self._n_good % TEXTURE_EVERY == 0:
+        now_s = self._clock.now_s()
+        if good and now_s - self._textured_s >= TEXTURE_EVERY_S:
             self._recovery.keep_texture(frame_yx, pixel_size_um=pixel_size_um)
-        self._n_good += good
+            self._textured_s = now_s
         if not self._blind_frames:
             self._is_empty = False
-        elif self._blind_frames % TEXTURE_EVERY == 1:
+        elif self._blind_frames % BLIND_EVERY == 1:
             self._is_empty = self._recovery.is_empty(frame_yx, pixel_size_um=pixel_size_um)
 
     def _notice_gain(self, estimate: FocusEstimate, *, z_um: float) -> None:
