@@ -5,7 +5,7 @@
 frames. In each run these hold focus side by side, on the same cells, each with a drive of its own and its
 frames at its own defocus, all from a stage in focus:
 
-- ``parfocal``: `FocusLock` with its default settings, by the model OURS;
+- ``parfocal``: `FocusLock` with the settings of `parfocal lock`, by the model OURS;
 - ``2018``: the network and the rule of Wei & Roberts (2018), by the model PAPER: each answer is moved by when
   it is outside +-1 um;
 - ``ewma``: the answers of OURS smoothed exponentially, moved by when the mean is outside +-0.25 um;
