@@ -98,6 +98,12 @@ def lock(
             help="No move within this of the target: by default 0.15, or more where the depth of field is.",
         ),
     ] = None,
+    backlash: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0, metavar="UM", help="Motion of the drive that a change of direction loses; 0 if not said."
+        ),
+    ] = None,
     target: Annotated[
         float | None, typer.Option(metavar="UM", help="The defocus to hold; 0 if not said.")
     ] = None,
@@ -130,7 +136,9 @@ def lock(
     if resume is not None and out is not None:
         raise InputError("Expected --out for a new run or --resume for one that is there, not both.")
     source = Source(config, simulate, replay, pixel_size=pixel_size, speed=speed, quality=quality, seed=seed)
-    wishes = LockWishes(lowest_z, highest_z, largest_step, dead_band, target, frame_rate, self_check)
+    wishes = LockWishes(
+        lowest_z, highest_z, largest_step, dead_band, backlash, target, frame_rate, self_check
+    )
     before = Before.of(resume)
     source = source.or_as(before.facts.get("source", {}))
     source.check()

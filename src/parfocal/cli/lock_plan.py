@@ -28,6 +28,7 @@ class LockWishes:
     highest_z: float | None
     largest_step: float | None
     dead_band: float | None
+    backlash: float | None
     target: float | None
     frame_rate: float | None
     self_check: bool | None
@@ -45,8 +46,9 @@ class LockWishes:
 
         step_um = LARGEST_STEP_UM if self.largest_step is None else self.largest_step
         checks = not rig.repeats_frames if self.self_check is None else self.self_check
+        tolerance = _known({"arrival_tolerance_um": arrival_tolerance_of(self.largest_step)})
         values = {
-            "limits": limits_of(rig, self.lowest_z, self.highest_z, step_um),
+            "limits": {**limits_of(rig, self.lowest_z, self.highest_z, step_um), **tolerance},
             "frame_rate_hz": FRAME_RATE_HZ if self.frame_rate is None else self.frame_rate,
             "controller": {"target_um": self.target or 0.0},
             "self_check": {} if checks else None,
@@ -67,11 +69,15 @@ class LockWishes:
                 "lowest_z_um": self.lowest_z,
                 "highest_z_um": self.highest_z,
                 "largest_step_um": self.largest_step,
+                "arrival_tolerance_um": arrival_tolerance_of(self.largest_step),
             },
             "controller": {"target_um": self.target, "dead_band_um": self.dead_band},
         }
         tables = {name: {**values[name], **_known(table)} for name, table in said.items()}
-        changes = {"self_check": checks[self.self_check], **_known({"frame_rate_hz": self.frame_rate})}
+        changes = {
+            "self_check": checks[self.self_check],
+            **_known({"frame_rate_hz": self.frame_rate, "backlash_um": self.backlash}),
+        }
         return LockSettings.parse({**values, **tables, **changes}, source=SOURCE)
 
 
@@ -140,6 +146,14 @@ class LockPlan:
     def _keep(self, settings: RecordSettings) -> RecordSettings:
         every_s = self.keep_image_every_s
         return settings if every_s is None else settings.replace(keep_image_every_s=every_s)
+
+
+def arrival_tolerance_of(largest_step_um: float | None) -> float | None:
+    """None for the usual one; less for a drive of so small steps that they would not be noticed in it."""
+    from parfocal.control import LimitSettings
+
+    usual_um: float = LimitSettings.model_fields["arrival_tolerance_um"].default
+    return largest_step_um if largest_step_um and largest_step_um < usual_um else None
 
 
 def _known(values: dict[str, float | None]) -> dict[str, float]:

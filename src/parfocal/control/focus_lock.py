@@ -21,6 +21,7 @@ from parfocal.control.lock_settings import LockSettings
 from parfocal.control.lock_snapshot import LockSnapshot
 from parfocal.control.lock_state import LockState, Standing, next_state
 from parfocal.control.lock_summary import LockSummary, LockTally
+from parfocal.control.play import Play
 from parfocal.control.recovery import Recovery
 from parfocal.control.run_log import RunLog
 from parfocal.control.self_check import (
@@ -111,7 +112,8 @@ class FocusLock:
         self._stop_requested, self._pause_requested = threading.Event(), threading.Event()
         self._state = LockState.IDLE
         self._belief = Belief.unknown()
-        self._before: tuple[float, float] | None = None  # time and stage position of the last frame
+        self._before_s: float | None = None  # time of the last frame
+        self._play = Play(settings.backlash_um, self._supervisor.position_um())
         self._bad_frames = self._blind_frames = 0
         self._moves_help = True
         self._cut_by = CutBy.NOTHING
@@ -347,12 +349,12 @@ class FocusLock:
 
     def _believe(self, estimate: FocusEstimate, *, t_s: float, z_um: float) -> None:
         settings, dt_s = self._settings.belief, 0.0
-        if self._before is not None:
-            # The stage as it reads: this counts our own moves and anybody else's alike.
-            before_s, before_um = self._before
-            dt_s = t_s - before_s
-            self._belief = predict(self._belief, move_um=z_um - before_um, dt_s=dt_s, settings=settings)
-        self._before = t_s, z_um
+        # The stage as it reads: this counts our own moves and anybody else's alike.
+        before_um, self._play = self._play.objective_um, self._play.after(z_um)
+        if self._before_s is not None:
+            dt_s, moved_um = t_s - self._before_s, self._play.objective_um - before_um
+            self._belief = predict(self._belief, move_um=moved_um, dt_s=dt_s, settings=settings)
+        self._before_s = t_s
         self._belief = update(self._belief, estimate, settings=settings, dt_s=dt_s)
 
     def _decide(self, estimate: FocusEstimate, *, z_um: float) -> Decision:
@@ -368,7 +370,8 @@ class FocusLock:
             return self._without_an_answer(z_um, self._doubt or seen)
         if not self._is_trusted:
             return self._without_an_answer(z_um, "the estimate is too uncertain")
-        return decide(self._belief, controller)
+        decision = decide(self._belief, controller)
+        return replace(decision, move_um=self._play.move_for(decision.move_um, z_um=z_um))
 
     def _without_an_answer(self, z_um: float, reason: str) -> Decision:
         if self._state is LockState.SEARCHING and not self._doubt:

@@ -28,6 +28,8 @@ class LockSettings(Settings):
         Where the drive may go. There is no default: only the user knows where the sample is.
     frame_rate_hz : float
         Frames per second of the camera.
+    backlash_um : float
+        Motion of the drive that a change of direction loses: moves are longer by it where they turn round.
     tolerance_um : float
         This close to the target counts as in focus.
     lost_after_s : float
@@ -52,6 +54,7 @@ class LockSettings(Settings):
 
     limits: LimitSettings
     frame_rate_hz: float = Field(default=20.0, gt=0)
+    backlash_um: float = Field(default=0.0, ge=0)
     tolerance_um: float = Field(default=1.0, gt=0)
     lost_after_s: float = Field(default=5.0, gt=0)
     lost_um: float = Field(default=10.0, gt=0)
