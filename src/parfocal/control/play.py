@@ -20,7 +20,7 @@ class Play:
     Examples
     --------
     >>> play = Play(0.4, 10.0)
-    >>> play.move_for(1.0, z_um=10.0), play.after(11.2).objective_um
+    >>> round(play.move_for(1.0, z_um=10.0), 6), play.after(11.2).objective_um
     (1.2, 11.0)
     >>> round(play.after(11.2).move_for(-1.0, z_um=11.2), 6)  # turning round costs the whole gap
     -1.4
