@@ -27,8 +27,8 @@ VOUCHED_GAINS, VOUCHED_SD = (0.6, 1.6), 0.15
 """Gain, and its standard error, of answers that follow the stage as they should."""
 VOUCHED_FROM, VOUCHED_SHARE = 0.0005, 0.1
 """In-distribution score that is then enough, and share of the least one seen in the check: the lower counts.
-Of 312 frames within 14 um of focus, on six days that a model of five others had not seen, none scored less and
-31 of the 32 below .02 were told within 1 um; frames of the same chamber without cells scored below .00003."""
+Of 312 frames within 14 um of focus, on six days that a model of five others had not seen, none scored less
+and 31 of the 32 below .02 were told within 1 um; frames of the chamber without cells scored below .00003."""
 STRANGE = 0.5
 """In-distribution score below which an image looks strange."""
 CERTAIN = 2.0
