@@ -62,9 +62,9 @@ class Course:
     steps: list[Step] = field(default_factory=list)
     spent: Spent = field(default_factory=Spent)
 
-    def numbers(self) -> dict[str, Any]:
-        """How well it held, once it was under way."""
-        true_um = np.array(self.true_um[WARM_UP:])
+    def numbers(self, *, since: int = 0) -> dict[str, Any]:
+        """How well it held, from that frame on."""
+        true_um = np.array(self.true_um[since:])
         moves_um = np.array([step.move_um for step in self.steps])
         says_lost = np.array([step.says_lost for step in self.steps])
         return {
@@ -200,7 +200,7 @@ def hold_side_by_side(
         watch(k + 1)
     return {
         "scenes": asdict(in_scenes),
-        "contenders": {name: stand.course.numbers() for name, stand in stands.items()},
+        "contenders": {name: stand.course.numbers(since=WARM_UP) for name, stand in stands.items()},
         "t_s": [k * plan.period_s for k in range(0, plan.frames, KEEP_EVERY)],
         "courses": {name: stand.course.decimated() for name, stand in stands.items()},
     }
