@@ -47,7 +47,7 @@ KICKED = (OURS, PAPER, SMOOTHED)
 Kick = dict[str, Any]
 RESULTS = Path(__file__).parent / "results" / "kicks.json"
 FARTHEST_UM = 15.0
-SETTLING, WATCHED, STAYS = 10, 60, 5
+SETTLING, WATCHED, STAYS = 40, 60, 5
 """Frames before the kick; after it, until focus counts as never found; in focus, until it counts as found."""
 SOON = 20
 BANDS_UM = ((0.0, 5.0), (5.0, 10.0), (10.0, 15.0))
