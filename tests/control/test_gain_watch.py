@@ -65,3 +65,14 @@ def test_a_model_that_stops_following_is_told_in_the_record(tmp_path):
     warnings = [e for e in RunLog.open(tmp_path / "run").events() if e.text.startswith("warning: ")]
     assert len(warnings) == 1 and warnings[0].t_s > 300 * 36
     assert "times as much as the stage moves" in warnings[0].text
+
+
+def test_drift_over_a_gap_is_not_taken_for_the_effect_of_a_move(tmp_path):
+    clock = SimulatedClock(720, paced=False)
+    microscope = TinyMicroscope(clock, focus_um=lambda t_s: 4 * math.sin(t_s / 1500))
+    told = TruthfulEstimator(microscope, noise_um=0.05, bias_um=0.0, accepted=lambda frame: frame % 40 < 25)
+    limits = LimitSettings(lowest_z_um=-60, highest_z_um=60)
+    log = RunLog.create(tmp_path / "run", settings={}, model_fingerprint="")
+    lock = FocusLock(microscope, microscope, told, settings=LockSettings(limits=limits), clock=clock, log=log)
+    lock.run(20 * 3600)
+    assert not [e for e in RunLog.open(tmp_path / "run").events() if e.text.startswith("warning: ")]

@@ -171,3 +171,26 @@ def test_the_page_has_the_table_that_the_lock_follows():
         LockState(state): {LockState(name) for name in re.findall(r"`(\w+)`", after)} for state, after in rows
     }
     assert told == {state: set(after) for state, after in TRANSITIONS.items()}
+
+
+def test_what_a_hand_does_during_a_pause_is_not_held_against_the_model():
+    clock = SimulatedClock(paced=False)
+    microscope = TinyMicroscope(clock)
+    settings = LockSettings(limits=LIMITS)
+    lock = FocusLock(microscope, microscope, TruthfulEstimator(microscope), settings=settings, clock=clock)
+
+    def look(n: int) -> None:
+        for _ in range(n):
+            clock.wait_until(clock.now_s() + 0.05)
+            lock.step()
+
+    look(40)
+    lock.request_pause()
+    for k in range(6):  # another field, and the knob turned, again and again
+        microscope._focus_um = lambda t_s, k=k: 6.0 * (-1) ** k
+        microscope.z_um += 2.0 * (-1) ** k
+        look(10)
+    lock.request_resume()
+    look(40)
+    assert lock.state is LockState.LOCKED
+    assert abs(microscope.true_defocus_um()) < 1.0

@@ -183,3 +183,12 @@ def test_neither_noise_nor_uneven_light_is_texture(pixel_size_um):
 def test_a_black_or_tiny_frame_has_no_texture():
     assert texture_of(np.zeros((64, 64), np.uint16), pixel_size_um=0.24) == 0.0
     assert texture_of(np.ones((1, 1), np.uint16), pixel_size_um=0.24) == 0.0
+
+
+def test_a_search_ends_although_answers_point_beyond_the_window():
+    clock = SimulatedClock(paced=False)
+    microscope = TexturedMicroscope(clock, focus_um=lambda t_s: 0.0 if t_s < 3 else 18.0)
+    limits = LimitSettings(lowest_z_um=-10.0, highest_z_um=10.0)
+    lock = lock_on(microscope, clock, settings=LockSettings(limits=limits))
+    steps(lock, clock, 900)
+    assert lock.state is LockState.LOST

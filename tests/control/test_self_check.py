@@ -211,3 +211,14 @@ def test_a_warning_takes_back_what_was_vouched_for():
     assert look(lock, clock, 20)[-1].accepted
     lock._warning = "the answers change 0.40 +- 0.02 times as much as the stage moves"
     assert not look(lock, clock, 1)[-1].accepted
+
+
+def test_images_that_the_model_itself_accepts_are_not_strange_however_low_their_score():
+    microscope, told, lock, clock = lock_of_strange(-1.0)
+    estimate = told.estimate
+    told.estimate = lambda frame, *, pixel_size_um: replace(
+        estimate(frame, pixel_size_um=pixel_size_um), accepted=True, is_strange=False, in_distribution=0.4
+    )
+    look(lock, clock, 12)
+    assert lock.self_check is not None and "contrast were inverted" in lock.self_check.refusal
+    assert microscope.z_um == pytest.approx(1.5)

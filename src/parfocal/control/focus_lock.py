@@ -264,6 +264,7 @@ class FocusLock:
             self._enter(LockState.PAUSED)
         else:
             self._bad_frames = self._blind_frames = 0
+            self._belief = replace(Belief.unknown(), drift_um_per_s=self._belief.drift_um_per_s)
             self._enter(LockState.VERIFYING if self._is_unchecked else LockState.IDLE)
         return True
 
@@ -298,7 +299,10 @@ class FocusLock:
             return self._look_around(frame_yx, z_um=z_um)
         self._enter(LockState.VERIFYING)
         self._blind_frames = 0
-        self._looks.append(Look(z_um, estimate.defocus_um, estimate.accepted, estimate.in_distribution))
+        look = Look(
+            z_um, estimate.defocus_um, estimate.accepted, estimate.in_distribution, estimate.is_strange
+        )
+        self._looks.append(look)
         done = len(self._looks)
         if done < settings.looks:
             there_um = self._looks[0].z_um + planned_offset_um(done, step_um=self._check_step_um(settings))
@@ -391,6 +395,8 @@ class FocusLock:
 
     def _notice_useless_moves(self) -> None:
         """After moves that again and again did not do what the estimates promised, there are no more."""
+        if self._state is LockState.PAUSED:  # whatever moved then, it was not the lock
+            return
         if self._moves_help and self._belief.n_resets >= self._settings.useless_moves:
             self._moves_help = False
             self._recovery.distrust()
@@ -411,6 +417,8 @@ class FocusLock:
         if trusted and self._moves_help:
             self._recovery.answered(z_um, error_um=error_um)
             self._notice_gain(estimate, z_um=z_um)
+        if not trusted:  # over a gap, drift would count as the effect of a move
+            self._gain_watch.forget_looks()
         if good and not self._belief.n_outliers:
             self._recovery.in_focus(z_um)
         waits = self._belief.half90_um <= settings.lost_um and (

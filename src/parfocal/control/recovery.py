@@ -72,6 +72,7 @@ class Recovery:
         self._texture_in_focus: float | None = None
         self._places_um: list[float] = []
         self._n_looks = self._n_frames = 0
+        self._is_under_way = False
         self._is_due = settings is not None
         self._home_um = start_um
         self._was_in_focus = False
@@ -96,11 +97,13 @@ class Recovery:
             self._seen_um = max(self._limits.lowest_z_um, min(seen_um, self._limits.highest_z_um))
         if self._is_there(z_um):  # seen from here: if it leads nowhere, the other places are left
             self.skip()
+        if self._is_under_way:  # an answer that leads nowhere must not keep a search going for ever
+            self._count_frame()
 
     def in_focus(self, z_um: float) -> None:
         """A trusted answer that focus is here."""
         self._home_um, self._was_in_focus, self._seen_um = z_um, True, None
-        self._is_due, self._places_um = self._settings is not None, []
+        self._is_due, self._places_um, self._is_under_way = self._settings is not None, [], False
 
     def left_by_a_hand(self, z_um: float) -> None:
         """Somebody put the stage there: it stays until an answer says otherwise."""
@@ -133,7 +136,7 @@ class Recovery:
 
     def give_up(self) -> None:
         """Nothing is to be looked for until a focus has been seen again."""
-        self._is_due, self._places_um = False, []
+        self._is_due, self._places_um, self._is_under_way = False, [], False
 
     def is_empty(self, frame_yx: NDArray[Any], *, pixel_size_um: float) -> bool:
         """Whether a frame shows much less than one in focus did; or hardly anything, where there was none."""
@@ -145,8 +148,9 @@ class Recovery:
     def begin(self) -> None:
         """Plan a search around `home_um`, or go on with one that was interrupted."""
         assert self._settings is not None
-        if self._places_um:
+        if self._is_under_way:
             return
+        self._is_under_way = True
         self._places_um = list(
             places_to_look_from(
                 self.home_um, z_range_um=self._z_range_um, limits=self._limits, settings=self._settings
@@ -157,12 +161,12 @@ class Recovery:
     def next_place_um(self, z_um: float) -> float | None:
         """Where to look from after a frame told nothing; None once every place was looked from."""
         assert self._settings is not None
-        self._n_frames += 1
+        self._count_frame()
         if self._is_there(z_um):
             self._n_looks += 1
             if self._n_looks >= self._settings.looks:
                 self.skip()
-        if not self._places_um or self._n_frames >= self._settings.most_frames:
+        if not self._places_um:
             self.give_up()
             return None
         return self._places_um[0]
@@ -171,6 +175,11 @@ class Recovery:
         """Leave out the next place: it was looked from, or cannot be reached."""
         self._places_um = self._places_um[1:]
         self._n_looks = 0
+
+    def _count_frame(self) -> None:
+        self._n_frames += 1
+        if self._settings is not None and self._n_frames >= self._settings.most_frames:
+            self.give_up()
 
     def _is_there(self, z_um: float) -> bool:
         return bool(self._places_um) and abs(z_um - self._places_um[0]) <= THERE_UM

@@ -29,8 +29,8 @@ VOUCHED_FROM, VOUCHED_SHARE = 0.0005, 0.1
 """In-distribution score that is then enough, and share of the least one seen in the check: the lower counts.
 Of 312 frames within 14 um of focus, on six days that a model of five others had not seen, none scored less
 and 31 of the 32 below .02 were told within 1 um; frames of the chamber without cells scored below .00003."""
-STRANGE = 0.5
-"""In-distribution score below which an image looks strange."""
+LEAST_VOUCHED = 0.00005
+"""Whatever was seen in the check: stranger than that are fields without cells."""
 CERTAIN = 2.0
 """Standard errors that make a difference one to act on."""
 
@@ -74,11 +74,7 @@ class Look:
     defocus_um: float
     accepted: bool
     in_distribution: float = 1.0
-
-    @property
-    def is_strange(self) -> bool:
-        """Whether it looks unlike what the model was trained on."""
-        return self.in_distribution < STRANGE
+    is_strange: bool = False
 
 
 @dataclass(frozen=True)
@@ -144,7 +140,7 @@ def check_looks(looks: Sequence[Look], settings: SelfCheckSettings) -> SelfCheck
         refusal = (
             f"the images look strange, and the answers do not follow well (gain {gain:.2f} +- {gain_sd:.2f})"
         )
-    vouched_from = min(VOUCHED_FROM, VOUCHED_SHARE * least) if vouches else math.inf
+    vouched_from = max(min(VOUCHED_FROM, VOUCHED_SHARE * least), LEAST_VOUCHED) if vouches else math.inf
     return SelfCheck(gain, gain_sd, noise_um, refusal, vouched_from)
 
 
