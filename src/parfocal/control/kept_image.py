@@ -27,7 +27,7 @@ class RecordSettings(Settings):
         Seconds of the lock's clock from one kept image to the next; 0 keeps none at all.
     change_rest_s : float
         A state that differs from that of the last kept image is kept too, this long after it at the
-        soonest: a lock that flaps fills a disk ten times as fast, not a thousand times.
+        soonest: a lock that flaps keeps sixty images in ten minutes, and no more.
     """
 
     keep_image_every_s: float = Field(default=600.0, ge=0)
