@@ -212,7 +212,7 @@ def test_focus_is_held_through_micromanager_while_everything_happens(speed):
     )
     summary = lock.run(3600 * hours)
     assert summary.held
-    assert 180 <= summary.n_frames <= 200  # a move takes the time of a frame
+    assert 200 - summary.n_moves <= summary.n_frames <= 200  # a move may take the time of a frame
     assert summary.residual_rms_um < 1.0
     assert summary.stage_travel_um >= 3
 

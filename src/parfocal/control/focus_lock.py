@@ -475,7 +475,8 @@ class FocusLock:
 
     def _notice_cut(self, move: Move, *, wanted_um: float) -> None:
         is_held = abs(move.um) <= HARDLY * abs(wanted_um)
-        if wanted_um and abs(move.um) < AT_REST_UM and self._state is LockState.SEARCHING:
+        is_at_the_end = move.cut_by is CutBy.WINDOW and abs(move.um) < AT_REST_UM
+        if is_at_the_end and self._state is LockState.SEARCHING:
             self._recovery.skip()
         cut_by = move.cut_by if is_held else CutBy.NOTHING
         if cut_by is not self._cut_by and cut_by in _HELD_BY:

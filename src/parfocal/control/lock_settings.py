@@ -33,8 +33,9 @@ class LockSettings(Settings):
     tolerance_um : float
         This close to the target counts as in focus.
     lost_after_s : float
-        So long without a trusted estimate within tolerance, and the lock is lost. In seconds of the camera,
-        that is in frames divided by `frame_rate_hz`, so that a sped-up clock does not shorten it.
+        So long without a trusted estimate, and the focus is looked for; so long off target, or after a search
+        in vain, and the lock is lost. In seconds of the camera, that is in frames divided by `frame_rate_hz`,
+        so that a sped-up clock does not shorten it.
     lost_um : float
         This far from the target, and the lock is lost at once.
     useless_moves : int
@@ -43,7 +44,7 @@ class LockSettings(Settings):
     self_check : SelfCheckSettings, optional
         How the model is checked against the stage before it is followed; not at all if not given.
     search : SearchSettings, optional
-        How a focus that was held and lost is looked for; not at all if None.
+        How a focus that was lost, or is not in sight at the beginning, is looked for; not at all if None.
     gain_watch : GainWatchSettings
         When the record warns that the answers follow the stage no longer.
     watch : FrameWatchSettings
