@@ -272,6 +272,7 @@ def test_ctrl_c_stops_the_drive_and_gives_the_summary(tmp_path):
     assert "stop" in microscope.calls[-2:]
     assert (summary.n_frames, summary.fault, summary.held) == (30, "", True)
     assert RunLog.open(tmp_path / "run").events()[-1].text == "interrupted by the user"
+    assert RunLog.open(tmp_path / "run").has_end
 
 
 def test_a_model_that_was_not_made_for_the_camera_is_an_input_error():

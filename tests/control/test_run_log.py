@@ -125,6 +125,7 @@ def test_a_killed_process_costs_the_last_second_at_most(tmp_path):
             last_s = float(process.stdout.readline())
         process.send_signal(signal.SIGKILL)
         last_s = max([last_s, *map(float, process.stdout.read().splitlines())])
+    assert not RunLog.open(path).has_end
     columns = RunLog.open(path).frames()
     # A commit comes with the first frame after a second; a busy machine may stretch that by a little.
     assert columns["t_s"][-1] > last_s - 1.5

@@ -37,6 +37,8 @@ def show(run: Run, as_json: Json = False) -> None:
     say_summary(summary)
     n_images = record.n_images
     say("1 image kept." if n_images == 1 else f"{n_images} images kept.")
+    if not record.has_end:
+        say("No end is recorded: the run goes on, or was cut off.", style="red")
     for event in record.events():
         say(f"  {event.t_s / 3600:7.2f} h  {event.text}")
 

@@ -37,6 +37,10 @@ class RunEvent:
         return self.text.startswith(RESUMED)
 
 
+ENDS = ("stopped", "interrupted by the user", "fault: ", "not locked, ")
+"""So begins the event with which a lock ends."""
+
+
 class RunRecord:
     """Reads the record of a run; changes nothing in it.
 
@@ -139,6 +143,12 @@ class RunRecord:
     def last_image(self) -> KeptImage | None:
         """The last kept image; None if there is none."""
         return next(self._images("DESC"), None)
+
+    @property
+    def has_end(self) -> bool:
+        """Whether it tells how the run ended: not while that goes on, or where it was cut off."""
+        last = self.events()[-1:]
+        return any(event.text.startswith(ENDS) for event in last)
 
     def events(self) -> list[RunEvent]:
         """What happened, in order."""
