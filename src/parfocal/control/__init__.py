@@ -5,6 +5,8 @@ from parfocal.control.clock import Clock, SimulatedClock, WallClock
 from parfocal.control.controller import ControllerSettings, Decision, decide
 from parfocal.control.devices import Camera, FocusDrive, Microscope
 from parfocal.control.focus_lock import FocusLock
+from parfocal.control.focus_result import FocusLook, FocusResult, Outcome
+from parfocal.control.focus_routine import FocusRoutine, RoutineSettings
 from parfocal.control.frame_watch import FrameWatch, FrameWatchSettings
 from parfocal.control.gain_watch import GainWatch, GainWatchSettings
 from parfocal.control.kept_image import KeptImage, RecordSettings
@@ -34,6 +36,9 @@ __all__ = [
     "Decision",
     "FocusDrive",
     "FocusLock",
+    "FocusLook",
+    "FocusResult",
+    "FocusRoutine",
     "FrameWatch",
     "FrameWatchSettings",
     "GainWatch",
@@ -48,7 +53,9 @@ __all__ = [
     "Look",
     "Microscope",
     "Move",
+    "Outcome",
     "RecordSettings",
+    "RoutineSettings",
     "RunEvent",
     "RunLog",
     "RunRecord",

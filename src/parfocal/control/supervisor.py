@@ -142,6 +142,19 @@ class Supervisor:
         """Whether the drive, when last looked at, stood elsewhere than it was left: moved, or crept."""
         return self._is_displaced
 
+    def take_over(self) -> None:
+        """What was done to the drive until now was meant to be: others drive it in turn.
+
+        Raises
+        ------
+        LimitError
+            If it is outside the window.
+        DeviceError
+            If it does not answer.
+        """
+        self._moved_um, self._n_undone, self._is_displaced = 0.0, 0, False
+        self._left_at_um = self._read_um()
+
     def position_um(self) -> float:
         """Where the drive stands, as it reads.
 

@@ -1,0 +1,174 @@
+"""One field is brought into focus, once, in few frames, and it is told how that went."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from lock_fakes import TinyMicroscope, TruthfulEstimator
+
+from parfocal.control import (
+    FocusLook,
+    FocusRoutine,
+    LimitSettings,
+    Outcome,
+    RoutineSettings,
+    SearchSettings,
+    SimulatedClock,
+)
+from parfocal.errors import DeviceError, LimitError
+
+
+class Textured(TinyMicroscope):
+    """Its frames show something, wherever it stands."""
+
+    def snap(self) -> np.ndarray:
+        super().snap()
+        coarse = np.random.default_rng(self.n_snaps).integers(0, 999, (8, 8), dtype=np.uint16)
+        return np.kron(coarse, np.ones((16, 16), np.uint16))
+
+
+class Bench:
+    """A microscope, an estimator and a routine, with their common clock."""
+
+    def __init__(
+        self, *, z_um: float, reach_um: float = 60.0, settings: RoutineSettings | None = None, **about
+    ):
+        self.clock = SimulatedClock(paced=False)
+        self.microscope = Textured(self.clock, z_um=z_um)
+        self.estimator = TruthfulEstimator(self.microscope, **about)
+        self.looks: list[FocusLook] = []
+        self.routine = FocusRoutine(
+            self.microscope,
+            self.microscope,
+            _InRange(self.estimator, self.microscope),
+            limits=LimitSettings.around(0.0, reach_um=reach_um),
+            settings=settings,
+            clock=self.clock,
+            on_look=lambda look, frame_yx: self.looks.append(look),
+        )
+
+
+class _InRange:
+    """Abstains beyond its range, as a model does, and where there is nothing to be seen."""
+
+    fingerprint, z_range_um = "in range", (-15.0, 15.0)
+
+    def __init__(self, estimator: TruthfulEstimator, microscope: TinyMicroscope):
+        self._estimator, self._microscope = estimator, microscope
+        self.is_blind = False
+
+    def estimate(self, frame_yx: np.ndarray, *, pixel_size_um: float):
+        estimate = self._estimator.estimate(frame_yx, pixel_size_um=pixel_size_um)
+        is_seen = abs(self._microscope.true_defocus_um()) <= 15 and not self.is_blind
+        return replace(estimate, accepted=estimate.accepted and is_seen)
+
+
+@pytest.mark.parametrize("z_um", [-14.0, -6.0, -2.0, -0.7, 0.1, 0.8, 3.0, 14.0])
+def test_a_field_in_sight_is_in_focus_after_a_few_frames(z_um: float) -> None:
+    bench = Bench(z_um=z_um, noise_um=0.1, bias_um=0.05)
+    result = bench.routine.run()
+    assert result.is_focused
+    assert abs(bench.microscope.true_defocus_um()) < 0.5
+    assert len(result.looks) <= 8
+    assert tuple(bench.looks) == result.looks
+    assert result.z_um == bench.microscope.z_um
+    assert result.moved_um == pytest.approx(result.z_um - z_um)
+
+
+def test_a_field_that_is_nearly_in_focus_costs_one_frame() -> None:
+    bench = Bench(z_um=0.7, noise_um=0.02, bias_um=0.02)
+    result = bench.routine.run()
+    assert (len(result.looks), result.is_focused) == (1, True)
+    assert abs(bench.microscope.true_defocus_um()) < 0.2
+
+
+def test_each_move_is_looked_at_again_where_that_is_wanted() -> None:
+    bench = Bench(z_um=0.7, noise_um=0.02, bias_um=0.02, settings=RoutineSettings(trusted_move_um=0.0))
+    assert len(bench.routine.run().looks) == 2
+
+
+def test_a_target_beside_the_focus_is_reached() -> None:
+    bench = Bench(z_um=0.0, noise_um=0.05, bias_um=0.02)
+    result = bench.routine.run(target_um=3.0)
+    assert result.is_focused and result.target_um == 3.0
+    assert bench.microscope.true_defocus_um() == pytest.approx(3.0, abs=0.4)
+
+
+@pytest.mark.parametrize("z_um", [-25.0, 28.0])
+def test_a_focus_out_of_sight_is_looked_for(z_um: float) -> None:
+    settings = RoutineSettings(search=SearchSettings(reach_um=30.0, reach_toward_um=30.0))
+    bench = Bench(z_um=z_um, noise_um=0.1, bias_um=0.05, settings=settings)
+    assert bench.routine.run().is_focused
+    assert abs(bench.microscope.true_defocus_um()) < 0.5
+
+
+def test_where_no_image_can_be_told_the_drive_goes_back_to_where_it_stood() -> None:
+    bench = Bench(z_um=50.0)
+    result = bench.routine.run()
+    assert result.outcome is Outcome.NOT_TOLD
+    assert (result.z_um, bench.microscope.z_um) == pytest.approx((50.0, 50.0))
+    assert np.isnan([result.defocus_um, result.std_um]).all()
+    assert "no image could be told" in result.in_words
+
+
+def test_an_empty_field_is_told_without_moving() -> None:
+    bench = Bench(z_um=20.0)
+    bench.microscope.snap = lambda: np.full((64, 64), 100, np.uint16)
+    result = bench.routine.run()
+    assert (result.outcome, len(result.looks), bench.microscope.commands) == (Outcome.EMPTY, 1, [])
+
+
+def test_without_a_search_nothing_is_moved_by_an_image_that_cannot_be_told() -> None:
+    bench = Bench(z_um=20.0, settings=RoutineSettings(search=None))
+    assert bench.routine.run().outcome is Outcome.NOT_TOLD
+    assert bench.microscope.commands == []
+
+
+def test_a_focus_beyond_the_window_is_not_reached_and_the_window_never_left() -> None:
+    bench = Bench(z_um=8.0, reach_um=60.0, noise_um=0.05)
+    bench.microscope._focus_um = lambda t_s: 61.5
+    bench.microscope.z_um = 52.0
+    result = bench.routine.run()
+    assert result.outcome is Outcome.NOT_REACHED
+    assert max(bench.microscope.commands) <= 60.0
+    assert result.z_um == pytest.approx(52.0)
+
+
+def test_a_model_with_the_wrong_sign_is_not_followed_far() -> None:
+    bench = Bench(z_um=3.0, sign=-1.0, noise_um=0.1)
+    result = bench.routine.run()
+    assert not result.is_focused
+    assert result.z_um == pytest.approx(3.0)
+    assert max(abs(z_um) for z_um in bench.microscope.commands) < 30
+
+
+def test_what_others_did_to_the_drive_in_between_is_not_held_against_them() -> None:
+    bench = Bench(z_um=0.0, noise_um=0.02, bias_um=0.02)
+    for _ in range(6):  # an acquisition that goes elsewhere after each focusing
+        bench.microscope.z_um -= 1.0
+        assert bench.routine.run().is_focused
+
+
+def test_no_step_is_longer_than_the_limits_allow() -> None:
+    bench = Bench(z_um=-50.0)
+    bench.microscope._focus_um = lambda t_s: -25.0
+    bench.routine.run()
+    steps = np.diff([-50.0, *bench.microscope.commands])
+    assert steps.max() <= 2.5 and steps.min() >= -5.0
+
+
+def test_a_drive_outside_the_window_is_refused() -> None:
+    bench = Bench(z_um=0.0)
+    bench.microscope.z_um = 99.0
+    with pytest.raises(LimitError, match="between -60"):
+        bench.routine.run()
+
+
+def test_a_camera_that_fails_stops_the_drive() -> None:
+    bench = Bench(z_um=0.0)
+    bench.microscope.camera_fails_at = 0
+    with pytest.raises(DeviceError, match="unplugged"):
+        bench.routine.run()
+    assert bench.microscope.calls[-1] == "stop"
