@@ -1,0 +1,26 @@
+"""Micro-Manager, both ways: its devices and acquisitions for parfocal, and a virtual microscope for it.
+
+The only room that imports pymmcore-plus and useq.
+"""
+
+from parfocal.microscope.micromanager.devices import (
+    MicroManagerCamera,
+    MicroManagerFocusDrive,
+    open_micromanager,
+)
+from parfocal.microscope.micromanager.virtual import (
+    VirtualCamera,
+    VirtualStage,
+    VirtualXYStage,
+    virtual_core,
+)
+
+__all__ = [
+    "MicroManagerCamera",
+    "MicroManagerFocusDrive",
+    "VirtualCamera",
+    "VirtualStage",
+    "VirtualXYStage",
+    "open_micromanager",
+    "virtual_core",
+]
