@@ -9,6 +9,7 @@
     │   ├── SettingsError         a recipe or settings file has an unknown key or a bad value
     │   └── ModelError            a model file is unreadable, or not made for this image
     ├── OutputError               a result could not be written (disk full, no permission)
+    ├── FocusError                the focus was not found, and what was to be done depends on it
     └── DeviceError               a camera or focus drive failed or did not do what it was told
         └── LimitError            a move was refused because it would leave the allowed window
 
@@ -44,6 +45,10 @@ class ModelError(InputError):
 
 class OutputError(ParfocalError):
     """A result could not be written; nothing half-written is left under its final name."""
+
+
+class FocusError(ParfocalError):
+    """The focus was not found, and what was to be done depends on it."""
 
 
 class DeviceError(ParfocalError):

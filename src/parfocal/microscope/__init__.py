@@ -9,8 +9,11 @@ from parfocal.microscope.focus_surface import SurfaceSettings, focus_surface
 from parfocal.microscope.lamp import LampSettings
 from parfocal.microscope.living import LivingSpecimen, living_specimen
 from parfocal.microscope.micromanager import (
+    AutofocusSettings,
     MicroManagerCamera,
     MicroManagerFocusDrive,
+    OnFailure,
+    ParfocalAutofocus,
     VirtualCamera,
     VirtualStage,
     VirtualXYStage,
@@ -23,6 +26,7 @@ from parfocal.microscope.simulated import SimulatedMicroscope
 from parfocal.microscope.vibration import VibrationSettings, vibration
 
 __all__ = [
+    "AutofocusSettings",
     "ColonySettings",
     "ExperimentSettings",
     "FlowSettings",
@@ -32,6 +36,8 @@ __all__ = [
     "MicroManagerCamera",
     "MicroManagerFocusDrive",
     "MotorSettings",
+    "OnFailure",
+    "ParfocalAutofocus",
     "ReplayMicroscope",
     "RoomSettings",
     "Sample",

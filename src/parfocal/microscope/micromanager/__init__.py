@@ -3,6 +3,8 @@
 The only room that imports pymmcore-plus and useq.
 """
 
+from parfocal.microscope.micromanager.autofocus import ParfocalAutofocus
+from parfocal.microscope.micromanager.autofocus_settings import AutofocusSettings, OnFailure
 from parfocal.microscope.micromanager.devices import (
     MicroManagerCamera,
     MicroManagerFocusDrive,
@@ -16,8 +18,11 @@ from parfocal.microscope.micromanager.virtual import (
 )
 
 __all__ = [
+    "AutofocusSettings",
     "MicroManagerCamera",
     "MicroManagerFocusDrive",
+    "OnFailure",
+    "ParfocalAutofocus",
     "VirtualCamera",
     "VirtualStage",
     "VirtualXYStage",

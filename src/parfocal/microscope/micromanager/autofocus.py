@@ -1,0 +1,385 @@
+"""ParfocalAutofocus: the learned focus as the autofocus device of a Micro-Manager core."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Self
+
+from numpy.typing import NDArray
+from pymmcore_plus import CMMCorePlus
+from pymmcore_plus.mda import SkipEvent
+from useq import MDAEvent, MDASequence
+
+from parfocal.control.acquisition_focus import AcquisitionFocus, Spot
+from parfocal.control.clock import Clock, WallClock
+from parfocal.control.focus_result import FocusResult
+from parfocal.control.focus_routine import FocusRoutine
+from parfocal.control.frame_focus import FocusState
+from parfocal.errors import FocusError, LimitError
+from parfocal.estimate import Estimator, FocusEstimate
+from parfocal.microscope.micromanager.autofocus_settings import AutofocusSettings, OnFailure
+from parfocal.microscope.micromanager.core_hooks import CoreHooks
+from parfocal.microscope.micromanager.devices import MicroManagerCamera, MicroManagerFocusDrive
+from parfocal.microscope.micromanager.focus_writing import LABEL, FocusWriting
+from parfocal.microscope.micromanager.planned_event import (
+    channel_of,
+    home_um,
+    images_of,
+    is_autofocus,
+    place_of,
+    plane_um,
+    takes_an_image,
+    time_point_of,
+)
+
+
+class ParfocalAutofocus:
+    """Lets a Micro-Manager core focus by single images.
+
+    While it is attached, any acquisition that the core's own engine runs is brought into focus as its
+    autofocus plan says: once for each position and time point, z-stacks about the focus, channels at their
+    own offsets. Images that are taken anyway tell where the focus goes in between.
+
+    Parameters
+    ----------
+    core : CMMCorePlus
+        With its devices loaded.
+    estimator : Estimator
+    settings : AutofocusSettings
+    clock : Clock, optional
+        Wall time, if not given.
+    pixel_size_um : float, optional
+        Side of one pixel in the sample; by default what the configuration says.
+    on_focus : callable, optional
+        Called with the place and the `FocusResult` of every focusing, in the thread of the acquisition.
+
+    Raises
+    ------
+    DeviceError
+        If camera, focus drive or pixel size are missing.
+    LimitError
+        If the drive is outside the window.
+
+    Notes
+    -----
+    Not even the engine is exchanged: see `CoreHooks`. Where the plan sends the drive out of the window, the
+    acquisition ends with an error before it moves.
+
+    Examples
+    --------
+    >>> with ParfocalAutofocus(core, estimator, settings=settings):  # doctest: +SKIP
+    ...     core.mda.run(sequence, output="plate.ome.zarr")
+    """
+
+    def __init__(
+        self,
+        core: CMMCorePlus,
+        estimator: Estimator,
+        *,
+        settings: AutofocusSettings,
+        clock: Clock | None = None,
+        pixel_size_um: float | None = None,
+        on_focus: Callable[[Spot, FocusResult], None] | None = None,
+    ) -> None:
+        clock = clock or WallClock()
+        self._core, self._settings, self._on_focus = core, settings, on_focus
+        self._drive = MicroManagerFocusDrive(core)
+        self._routine = FocusRoutine(
+            MicroManagerCamera(core, pixel_size_um=pixel_size_um),
+            self._drive,
+            estimator,
+            limits=settings.limits,
+            settings=settings.routine,
+            clock=clock,
+        )
+        self._focus = AcquisitionFocus(self._routine, clock=clock)
+        self._hooks = CoreHooks(core)
+        self._writing = FocusWriting()
+        self._follows = settings.follow
+        self._event: MDAEvent | None = None  # the one at hand, in an acquisition
+        self._thread = 0  # that runs it
+        self._is_setting_up = self._is_looking = False
+        self._start_z_um = 0.0
+        self._has_one_light = True
+        self._n_by_hand = 0
+        self._restores: bool | None = None
+        self._results: list[tuple[Spot, FocusResult]] = []
+
+    @property
+    def focus(self) -> AcquisitionFocus:
+        """What is known of the focus of each place."""
+        return self._focus
+
+    @property
+    def results(self) -> Sequence[tuple[Spot, FocusResult]]:
+        """Every focusing so far, with its place."""
+        return tuple(self._results)
+
+    def attach(self) -> None:
+        """Become the core's autofocus.
+
+        Raises
+        ------
+        RuntimeError
+            If another one is attached.
+        """
+        replace, core = self._hooks.replace, self._core
+        replace("getAutoFocusDevice", lambda: LABEL)
+        replace("fullFocus", self._full_focus)
+        replace("incrementalFocus", self._full_focus)
+        replace("enableContinuousFocus", self._follow)
+        replace("isContinuousFocusEnabled", lambda: self._follows)
+        replace("isContinuousFocusLocked", lambda: False)  # there is nothing for the engine to switch off
+        replace("setAutoFocusOffset", self._aim)
+        replace("getAutoFocusOffset", lambda: self._focus.target_um)
+        replace("setPosition", self._positioning(core.setPosition))
+        replace("waitForDevice", self._waiting(core.waitForDevice))
+        replace("setZPosition", self._stepping(core.setZPosition))
+        replace("loadStageSequence", self._loading(core.loadStageSequence))
+        replace("waitForSystem", self._setting_up(core.waitForSystem))
+        replace("getImage", self._imaging(core.getImage))
+        core.mda.events.sequenceStarted.connect(self._begin)
+        core.mda.events.eventStarted.connect(self._begin_event)
+        core.mda.events.sequenceFinished.connect(self._end)
+        if core.mda.engine is not None:  # else it would undo in the end what drifted
+            self._restores = core.mda.engine.restore_initial_state
+            core.mda.engine.restore_initial_state = False
+
+    def detach(self) -> None:
+        """Leave the core as it was."""
+        core, events = self._core, self._core.mda.events
+        events.sequenceStarted.disconnect(self._begin)
+        events.eventStarted.disconnect(self._begin_event)
+        events.sequenceFinished.disconnect(self._end)
+        if core.mda.engine is not None:
+            core.mda.engine.restore_initial_state = self._restores
+        self._hooks.undo()
+
+    def __enter__(self) -> Self:
+        self.attach()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.detach()
+
+    # What an autofocus device is asked for
+
+    def _full_focus(self) -> None:
+        event = self._event if self._is_in_acquisition else None
+        if event is None:
+            spot = self._spot_here()
+        else:
+            spot = self._spot_of(event)
+            is_final = self._settings.on_failure is not OnFailure.RETRY
+            state = self._focus.state_of(spot)
+            if self._focus.was_tried(spot) and (is_final or state is FocusState.FOCUSED):
+                if state is FocusState.FOCUSED:
+                    return
+                raise RuntimeError("the focus was not found here")
+        result = self._bring_into_focus(spot)
+        if result.is_focused:
+            return
+        if event is not None and self._settings.on_failure is OnFailure.ABORT:
+            raise FocusError(
+                f"{_in_words(spot)}: {result.in_words}. The acquisition ends, as it was told to."
+            )
+        raise RuntimeError(result.in_words)
+
+    def _bring_into_focus(self, spot: Spot) -> FocusResult:
+        self._is_looking = True
+        try:
+            with self._light():
+                result = self._focus.focus(spot)
+        finally:
+            self._is_looking = False
+        self._results.append((spot, result))
+        if self._on_focus is not None:
+            self._on_focus(spot, result)
+        return result
+
+    @contextmanager
+    def _light(self) -> Iterator[None]:
+        """With the channel and exposure that are looked at."""
+        core, settings = self._core, self._settings
+        exposure_ms = core.getExposure()
+        if settings.channel_group and settings.channel:
+            before = core.getCurrentConfig(settings.channel_group)
+            core.setConfig(settings.channel_group, settings.channel)
+            core.waitForConfig(settings.channel_group, settings.channel)
+        if settings.exposure_ms:
+            core.setExposure(settings.exposure_ms)
+        try:
+            yield
+        finally:
+            if settings.exposure_ms:
+                core.setExposure(exposure_ms)
+            if settings.channel_group and settings.channel and before:
+                core.setConfig(settings.channel_group, before)
+
+    def _follow(self, enable: bool) -> None:
+        self._follows = self._settings.follow or enable
+
+    def _aim(self, offset_um: float) -> None:
+        self._focus.target_um = float(offset_um)
+
+    # What the engine tells
+
+    def _begin(self, sequence: MDASequence, meta: object = None) -> None:
+        self._thread = threading.get_ident()
+        self._start_z_um = self._drive.position_um()
+        self._focus.begin()
+        self._has_one_light = len(sequence.channels) <= 1
+        self._writing.begin(self._core)
+
+    def _begin_event(self, event: MDAEvent) -> None:
+        self._event, self._is_setting_up = event, True
+
+    def _end(self, sequence: MDASequence) -> None:
+        self._event, self._is_setting_up = None, False
+
+    # What the engine asks the core for
+
+    @property
+    def _is_in_acquisition(self) -> bool:
+        """Whether it is the engine that asks, and not a window beside it, nor the routine."""
+        in_its_thread = threading.get_ident() == self._thread
+        return self._event is not None and in_its_thread and not self._is_looking
+
+    def _positioning(self, original: Callable[..., None]) -> Callable[..., None]:
+        def set_position(*args: Any) -> None:
+            if args[0] == LABEL:
+                self._aim(args[1])
+            else:
+                original(*args)
+
+        return set_position
+
+    def _waiting(self, original: Callable[[str], None]) -> Callable[[str], None]:
+        def wait_for_device(label: str) -> None:
+            if label != LABEL:
+                original(label)
+
+        return wait_for_device
+
+    def _stepping(self, original: Callable[[float], None]) -> Callable[[float], None]:
+        def set_z_position(z_um: float) -> None:
+            event = self._event
+            if event is not None and self._is_in_acquisition:
+                z_um = self._allowed(self._stage_um(event, z_um))
+            original(z_um)
+
+        return set_z_position
+
+    def _loading(self, original: Callable[..., None]) -> Callable[..., None]:
+        def load_stage_sequence(label: str, positions: Sequence[float]) -> None:
+            if self._event is not None and self._is_in_acquisition and label == self._core.getFocusDevice():
+                events = images_of(self._event)
+                pairs = zip(events, positions, strict=True)
+                positions = [self._allowed(self._stage_um(event, z_um)) for event, z_um in pairs]
+            original(label, positions)
+
+        return load_stage_sequence
+
+    def _setting_up(self, original: Callable[[], None]) -> Callable[[], None]:
+        def wait_for_system() -> None:
+            original()
+            if self._is_setting_up and self._event is not None and self._is_in_acquisition:
+                self._is_setting_up = False
+                self._set_up(self._event)
+
+        return wait_for_system
+
+    def _set_up(self, event: MDAEvent) -> None:
+        """The last word before an event: whether the image is taken, and where if the plan does not say."""
+        if not takes_an_image(event):
+            return
+        images = images_of(event)
+        spot = self._spot_of(images[0])
+        if self._settings.on_failure is OnFailure.SKIP and self._focus.state_of(spot) is FocusState.FAILED:
+            if self._focus.was_tried(spot) or not self._bring_into_focus(spot).is_focused:
+                raise SkipEvent(len(images), reason=f"{_in_words(spot)}: not in focus")
+            self._go_to(self._stage_um(images[0], self._drive.position_um()))
+        elif event.z_pos is None and self._focus.stage_um(spot) is not None:
+            self._go_to(self._stage_um(event, self._start_z_um))
+        for image in images:
+            self._note(image, z_um=self._drive.position_um())
+
+    def _imaging(self, original: Callable[..., NDArray[Any]]) -> Callable[..., NDArray[Any]]:
+        def get_image(*args: Any, **kwargs: Any) -> NDArray[Any]:
+            frame_yx = original(*args, **kwargs)
+            if self._event is not None and self._is_in_acquisition and takes_an_image(self._event):
+                self._look_at(self._event, frame_yx)
+            return frame_yx
+
+        return get_image
+
+    # Where the drive has to stand, and what is known of an image
+
+    def _stage_um(self, event: MDAEvent, asked_um: float) -> float:
+        """Where the drive has to stand for an event; what was asked for, where nothing is known of focus."""
+        spot = self._spot_of(event)
+        above_um = 0.0 if is_autofocus(event) else plane_um(event) + self._channel_offset_um(event)
+        stage_um = self._focus.stage_um(spot, above_um=above_um)
+        if stage_um is not None:
+            return stage_um
+        return asked_um if is_autofocus(event) else asked_um + self._channel_offset_um(event)
+
+    def _allowed(self, z_um: float) -> float:
+        limits = self._routine.limits
+        if not limits.lowest_z_um <= z_um <= limits.highest_z_um:
+            raise LimitError(
+                f"Expected a plan that keeps the focus drive between {limits.lowest_z_um} and "
+                f"{limits.highest_z_um} um, it goes to {z_um:.2f} um. Nothing was moved. Set other limits, "
+                "or another plan."
+            )
+        return z_um
+
+    def _go_to(self, z_um: float) -> None:
+        self._drive.move_to(self._allowed(z_um))
+
+    def _channel_offset_um(self, event: MDAEvent) -> float:
+        offsets_um = self._settings.channel_offsets_um
+        return offsets_um.get(event.channel.config, 0.0) if event.channel is not None else 0.0
+
+    def _shows_focus(self, event: MDAEvent) -> bool:
+        """Whether an image is of the light that the model knows."""
+        settings = self._settings
+        if settings.channel is None:
+            return self._has_one_light
+        return channel_of(event) == (settings.channel_group, settings.channel)
+
+    def _look_at(self, event: MDAEvent, frame_yx: NDArray[Any]) -> None:
+        spot, z_um = self._spot_of(event), self._drive.position_um()
+        estimate = None
+        if self._shows_focus(event):
+            estimate = self._focus.look_at(spot, frame_yx, z_um=z_um, learn=self._follows)
+        self._note(event, z_um=z_um, image=estimate)
+
+    def _note(self, event: MDAEvent, *, z_um: float, image: FocusEstimate | None = None) -> None:
+        about = self._focus.about(self._spot_of(event), z_um=z_um, image=image)
+        event.metadata[LABEL] = about.as_metadata()
+
+    def _spot_of(self, event: MDAEvent) -> Spot:
+        x_um, y_um = event.x_pos, event.y_pos
+        if (x_um is None or y_um is None) and self._core.getXYStageDevice():
+            here_x_um, here_y_um = self._core.getXYPosition()
+            x_um, y_um = (here_x_um if x_um is None else x_um), (here_y_um if y_um is None else y_um)
+        plan_um = home_um(event)
+        return Spot(
+            place=place_of(event),
+            time_point=time_point_of(event),
+            x_um=x_um or 0.0,
+            y_um=y_um or 0.0,
+            plan_um=self._start_z_um if plan_um is None else plan_um,
+        )
+
+    def _spot_here(self) -> Spot:
+        """Of no acquisition: somebody pressed a button."""
+        self._n_by_hand += 1
+        return Spot("by hand", self._n_by_hand, 0.0, 0.0, self._drive.position_um())
+
+
+def _in_words(spot: Spot) -> str:
+    return f"position {spot.place}, time point {spot.time_point}"

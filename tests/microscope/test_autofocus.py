@@ -1,0 +1,302 @@
+"""Stock useq sequences, run by the stock engine, are brought into focus by single images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+import useq
+from pymmcore_plus import CMMCorePlus
+
+from parfocal.control import LimitSettings, RoutineSettings, SimulatedClock
+from parfocal.errors import FocusError, LimitError
+from parfocal.estimate import FocusEstimate
+from parfocal.microscope import AutofocusSettings, OnFailure, ParfocalAutofocus, virtual_core
+
+LIMITS = LimitSettings(lowest_z_um=-100.0, highest_z_um=100.0)
+CELLS = np.kron(np.random.default_rng(3).integers(0, 999, (8, 8)), np.ones((16, 16))).astype(np.uint16)
+
+
+def estimate(defocus_um: float, *, accepted: bool = True) -> FocusEstimate:
+    return FocusEstimate(
+        defocus_um=defocus_um,
+        std_um=0.1,
+        interval90_um=(defocus_um - 0.16, defocus_um + 0.16),
+        probabilities=np.ones(1),
+        bin_centres_um=np.zeros(1),
+        in_distribution=1.0 if accepted else 0.0,
+        accepted=accepted,
+        layers_um=(defocus_um,),
+        latency_ms=1.0,
+    )
+
+
+class Plate:
+    """A microscope over a sample whose focus is a plane that drifts."""
+
+    pixel_size_um = 0.24
+
+    def __init__(self) -> None:
+        self.z_um, self.xy = 0.0, (0.0, 0.0)
+        self.drift_um = 0.0
+        self.blind_at: Callable[[float, float], bool] = lambda x_um, y_um: False
+        self.n_snaps = 0
+
+    def focus_um(self) -> float:
+        return 5.0 + 0.02 * self.xy[0] - 0.01 * self.xy[1] + self.drift_um
+
+    def true_defocus_um(self) -> float:
+        return self.z_um - self.focus_um()
+
+    def snap(self) -> np.ndarray:
+        self.n_snaps += 1
+        return CELLS
+
+    def position_um(self) -> float:
+        return self.z_um
+
+    def move_to(self, z_um: float) -> None:
+        self.z_um = z_um
+
+    def stop(self) -> None:
+        pass
+
+    def xy_um(self) -> tuple[float, float]:
+        return self.xy
+
+    def move_xy_to(self, x_um: float, y_um: float) -> None:
+        self.xy = x_um, y_um
+
+
+class Truthful:
+    fingerprint, z_range_um = "truthful", (-15.0, 15.0)
+
+    def __init__(self, where: Callable[[], tuple[float, bool]]) -> None:
+        self._where = where
+        self.n_estimates = 0
+
+    def estimate(self, frame_yx: np.ndarray, *, pixel_size_um: float) -> FocusEstimate:
+        self.n_estimates += 1
+        defocus_um, is_seen = self._where()
+        return estimate(defocus_um, accepted=is_seen and abs(defocus_um) < 15)
+
+
+@dataclass
+class Rig:
+    core: CMMCorePlus
+    estimator: Truthful
+    drift: Callable[[float], None]
+    blind: Callable[[Callable[[float, float], bool]], None]
+    clock: SimulatedClock = field(default_factory=lambda: SimulatedClock(paced=False))
+    taken: list[tuple[dict[str, int], float, useq.MDAEvent]] = field(default_factory=list)
+
+    def run(self, sequence: useq.MDASequence, **settings: object) -> ParfocalAutofocus:
+        about = AutofocusSettings(limits=LIMITS).replace(**settings)
+        autofocus = ParfocalAutofocus(self.core, self.estimator, settings=about, clock=self.clock)
+        self.core.mda.events.frameReady.connect(self._take)
+        with autofocus:
+            try:
+                self.core.mda.run(sequence)
+            finally:
+                self.core.mda.events.frameReady.disconnect(self._take)
+        return autofocus
+
+    def _take(self, image: np.ndarray, event: useq.MDAEvent, meta: dict) -> None:
+        defocus_um, _ = self.estimator._where()
+        index = {str(axis): number for axis, number in event.index.items()}
+        self.taken.append((index, defocus_um, meta["mda_event"]))
+
+
+@pytest.fixture(params=["virtual core", "demo devices"])
+def rig(request: pytest.FixtureRequest) -> Iterator[Rig]:
+    plate = Plate()
+    if request.param == "virtual core":
+        core: CMMCorePlus = virtual_core(plate)
+    else:
+        core = CMMCorePlus()
+        core.loadSystemConfiguration()
+
+    def where() -> tuple[float, bool]:
+        if request.param == "demo devices":
+            plate.xy, plate.z_um = core.getXYPosition(), core.getZPosition()
+        return plate.true_defocus_um(), not plate.blind_at(*plate.xy)
+
+    core.mda.engine.use_hardware_sequencing = False  # which takes several time points in one go
+    yield Rig(
+        core,
+        Truthful(where),
+        drift=lambda um: setattr(plate, "drift_um", plate.drift_um + um),
+        blind=lambda test: setattr(plate, "blind_at", test),
+    )
+    core.unloadAllDevices()
+
+
+POSITIONS = [(0, 0, 0.0), (300, 0, 0.0), (300, 300, 0.0)]
+AUTOFOCUS = {"axes": ("p", "t")}
+
+
+def test_every_position_is_in_focus_and_looked_at_once_in_a_time_point(rig: Rig) -> None:
+    sequence = useq.MDASequence(
+        stage_positions=POSITIONS, time_plan={"interval": 0, "loops": 3}, autofocus_plan=AUTOFOCUS
+    )
+    autofocus = rig.run(sequence)
+    assert len(rig.taken) == 9
+    assert max(abs(defocus_um) for _, defocus_um, _ in rig.taken) < 0.35
+    assert len(autofocus.results) == 9
+    later = [result for spot, result in autofocus.results if spot.time_point > 0]
+    assert [len(result.looks) for result in later] == [1] * 6
+
+
+def test_z_stacks_are_taken_about_the_focus(rig: Rig) -> None:
+    sequence = useq.MDASequence(
+        stage_positions=POSITIONS, z_plan={"range": 4, "step": 1}, autofocus_plan=AUTOFOCUS
+    )
+    rig.run(sequence)
+    for index, defocus_um, _ in rig.taken:
+        assert defocus_um == pytest.approx(index["z"] - 2, abs=0.35)
+
+
+def test_an_offset_of_the_plan_is_held(rig: Rig) -> None:
+    sequence = useq.MDASequence(
+        stage_positions=POSITIONS,
+        autofocus_plan={"axes": ("p",), "autofocus_motor_offset": 2.0},
+    )
+    rig.run(sequence)
+    assert [defocus_um for _, defocus_um, _ in rig.taken] == pytest.approx([2.0] * 3, abs=0.35)
+
+
+def test_what_drifts_between_time_points_is_followed_by_the_images_alone(rig: Rig) -> None:
+    sequence = useq.MDASequence(
+        stage_positions=[(0, 0, 0.0)],
+        time_plan={"interval": 0, "loops": 8},
+        autofocus_plan={"axes": ("p",)},
+    )
+
+    def ten_minutes_later(event: useq.MDAEvent) -> None:
+        rig.clock.wait_until(rig.clock.now_s() + 600)
+        rig.drift(0.4)
+
+    rig.core.mda.events.eventStarted.connect(ten_minutes_later)
+    autofocus = rig.run(sequence)
+    assert len(autofocus.results) == 1
+    assert max(abs(defocus_um) for _, defocus_um, _ in rig.taken) < 1.0
+
+
+def test_once_for_a_position_and_not_for_every_channel(rig: Rig) -> None:
+    _define_channels(rig.core)
+    sequence = useq.MDASequence(
+        axis_order="tcpz",
+        channels=[{"group": "Light", "config": "BF"}, {"group": "Light", "config": "GFP"}],
+        stage_positions=POSITIONS,
+        autofocus_plan={"axes": ("p", "c")},
+    )
+    autofocus = rig.run(sequence, channel_group="Light", channel="BF", channel_offsets_um={"GFP": 1.5})
+    assert len(autofocus.results) == 3
+    for index, defocus_um, _ in rig.taken:
+        assert defocus_um == pytest.approx(1.5 * index["c"], abs=0.35)
+
+
+@pytest.mark.parametrize("policy", [OnFailure.RETRY, OnFailure.CONTINUE])
+def test_where_focus_is_not_found_the_image_says_so(rig: Rig, policy: OnFailure) -> None:
+    rig.blind(lambda x_um, y_um: y_um > 100)
+    sequence = useq.MDASequence(stage_positions=POSITIONS, autofocus_plan=AUTOFOCUS)
+    autofocus = rig.run(sequence, on_failure=policy, routine=RoutineSettings(search=None).model_dump())
+    states = [event.metadata["parfocal"]["focus_state"] for *_, event in rig.taken]
+    assert states == ["focused", "focused", "failed"]
+    assert "focus_defocus_um" not in rig.taken[2][2].metadata["parfocal"]
+    tries = sum(not result.is_focused for _, result in autofocus.results)
+    assert tries == (3 if policy is OnFailure.RETRY else 1)
+
+
+def test_where_focus_is_not_found_no_image_is_taken_until_it_is(rig: Rig) -> None:
+    rig.blind(lambda x_um, y_um: y_um > 100 and len(rig.taken) <= 4)
+    sequence = useq.MDASequence(
+        axis_order="tpz",
+        time_plan={"interval": 0, "loops": 3},
+        stage_positions=POSITIONS,
+        z_plan={"range": 1, "step": 1},
+        autofocus_plan={"axes": ("p",)},
+    )
+    settings = RoutineSettings(search=None).model_dump()
+    rig.run(sequence, on_failure="skip", routine=settings)
+    assert [index for index, *_ in rig.taken if (index["t"], index["p"]) == (0, 2)] == []
+    assert len(rig.taken) == 3 * 3 * 2 - 2
+    for index, defocus_um, _ in rig.taken:
+        assert defocus_um == pytest.approx(index["z"] - 0.5, abs=0.35)
+
+
+def test_skipped_until_a_later_time_point_even_where_the_plan_does_not_ask_again(rig: Rig) -> None:
+    calls = []
+    rig.blind(lambda x_um, y_um: calls.append(1) is None and len(calls) < 8)
+    sequence = useq.MDASequence(
+        time_plan={"interval": 0, "loops": 6},
+        stage_positions=[(0, 0, 0.0)],
+        autofocus_plan={"axes": ("p",)},
+    )
+    rig.run(sequence, on_failure="skip", routine=RoutineSettings(search=None).model_dump())
+    assert 0 < len(rig.taken) < 6
+    assert max(abs(defocus_um) for _, defocus_um, _ in rig.taken) < 0.35
+
+
+def test_the_acquisition_ends_where_it_was_told_to(rig: Rig) -> None:
+    rig.blind(lambda x_um, y_um: y_um > 100)
+    sequence = useq.MDASequence(stage_positions=POSITIONS, autofocus_plan=AUTOFOCUS)
+    with pytest.raises(FocusError, match=r"position \(2, 0\).*no image could be told"):
+        rig.run(sequence, on_failure="abort", routine=RoutineSettings(search=None).model_dump())
+    assert len(rig.taken) == 2
+    assert not rig.core.mda.is_running()
+
+
+def test_a_plan_that_leaves_the_window_ends_before_the_drive_moves(rig: Rig) -> None:
+    sequence = useq.MDASequence(stage_positions=[(0, 0, 140.0)], autofocus_plan=AUTOFOCUS)
+    with pytest.raises(LimitError, match="it goes to 140"):
+        rig.run(sequence)
+    assert rig.core.getZPosition() == pytest.approx(0.0)
+
+
+def test_the_drive_stays_in_focus_at_the_end(rig: Rig) -> None:
+    sequence = useq.MDASequence(stage_positions=POSITIONS[:1], autofocus_plan=AUTOFOCUS)
+    rig.run(sequence)
+    assert rig.core.getZPosition() == pytest.approx(5.0, abs=0.35)
+
+
+def test_the_next_sequence_knows_what_the_last_one_learned(rig: Rig) -> None:
+    autofocus = ParfocalAutofocus(rig.core, rig.estimator, settings=AutofocusSettings(limits=LIMITS))
+    sequence = useq.MDASequence(stage_positions=POSITIONS, autofocus_plan=AUTOFOCUS)
+    with autofocus:
+        rig.core.mda.run(sequence)
+        rig.core.mda.run(sequence)
+    assert [len(result.looks) for _, result in autofocus.results[3:]] == [1, 1, 1]
+
+
+def test_once_detached_the_core_is_as_it_was(rig: Rig) -> None:
+    before = dict(vars(rig.core))
+    label = rig.core.getAutoFocusDevice()
+    with ParfocalAutofocus(rig.core, rig.estimator, settings=AutofocusSettings(limits=LIMITS)):
+        assert rig.core.getAutoFocusDevice() == "parfocal"
+        rig.core.waitForDevice("parfocal")
+    assert rig.core.getAutoFocusDevice() == label
+    assert vars(rig.core).keys() == before.keys()
+
+
+def test_two_at_once_are_refused(rig: Rig) -> None:
+    settings = AutofocusSettings(limits=LIMITS)
+    with ParfocalAutofocus(rig.core, rig.estimator, settings=settings):
+        second = ParfocalAutofocus(rig.core, rig.estimator, settings=settings)
+        with pytest.raises(RuntimeError, match="Detach the other"):
+            second.attach()
+    assert rig.core.getAutoFocusDevice() != "parfocal"
+
+
+def test_a_button_that_asks_for_focus_gets_it(rig: Rig) -> None:
+    with ParfocalAutofocus(rig.core, rig.estimator, settings=AutofocusSettings(limits=LIMITS)):
+        rig.core.fullFocus()
+    assert rig.core.getZPosition() == pytest.approx(5.0, abs=0.35)
+
+
+def _define_channels(core: CMMCorePlus) -> None:
+    camera = core.getCameraDevice()
+    for preset in ("BF", "GFP"):
+        core.defineConfig("Light", preset, camera, "Exposure", "10" if preset == "BF" else "20")
