@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
+import ome_types
 import pytest
+import tifffile
 import useq
+import yaozarrs
 from pymmcore_plus import CMMCorePlus
 
 from parfocal.control import LimitSettings, RoutineSettings, SimulatedClock
@@ -87,8 +91,8 @@ class Truthful:
 class Rig:
     core: CMMCorePlus
     estimator: Truthful
-    drift: Callable[[float], None]
-    blind: Callable[[Callable[[float, float], bool]], None]
+    drift: Callable[[float], None] = lambda um: None
+    blind: Callable[[Callable[[float, float], bool]], None] = lambda test: None
     clock: SimulatedClock = field(default_factory=lambda: SimulatedClock(paced=False))
     taken: list[tuple[dict[str, int], float, useq.MDAEvent]] = field(default_factory=list)
 
@@ -300,3 +304,69 @@ def _define_channels(core: CMMCorePlus) -> None:
     camera = core.getCameraDevice()
     for preset in ("BF", "GFP"):
         core.defineConfig("Light", preset, camera, "Exposure", "10" if preset == "BF" else "20")
+
+
+def test_a_stack_that_the_hardware_steps_through_is_about_the_focus_too() -> None:
+    core = Recording()
+    core.loadSystemConfiguration()
+    core.setProperty("Z", "UseSequences", "Yes")
+    rig = Rig(core, Truthful(lambda: (core.getZPosition() - 5.0, True)))
+    sequence = useq.MDASequence(
+        z_plan={"range": 4, "step": 1}, stage_positions=[(0, 0, 1.0)], autofocus_plan=AUTOFOCUS
+    )
+    try:
+        rig.run(sequence)
+    finally:
+        core.unloadAllDevices()
+    [positions] = core.loaded
+    assert positions == pytest.approx([3.0, 4.0, 5.0, 6.0, 7.0], abs=0.35)
+
+
+class Recording(CMMCorePlus):
+    """Remembers the positions that the hardware steps through."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loaded: list[list[float]] = []
+
+    def loadStageSequence(self, label: str, positions: list[float]) -> None:  # noqa: N802
+        self.loaded.append(list(positions))
+        super().loadStageSequence(label, positions)
+
+
+def _run_into(path: Path) -> None:
+    plate = Plate()
+    plate.blind_at = lambda x_um, y_um: y_um > 100
+    core = virtual_core(plate)
+    estimator = Truthful(lambda: (plate.true_defocus_um(), not plate.blind_at(*plate.xy)))
+    settings = AutofocusSettings(limits=LIMITS, routine=RoutineSettings(search=None), on_failure="skip")
+    sequence = useq.MDASequence(
+        stage_positions=POSITIONS,
+        time_plan={"interval": 0, "loops": 2},
+        z_plan={"range": 2, "step": 1},
+        autofocus_plan=AUTOFOCUS,
+    )
+    with ParfocalAutofocus(core, estimator, settings=settings):
+        core.mda.run(sequence, output=path)
+
+
+def test_tiff_files_tell_the_focus_of_every_plane_to_other_readers(tmp_path: Path) -> None:
+    _run_into(tmp_path / "plate.ome.tiff")
+    first, _, skipped = sorted((tmp_path / "plate").glob("*.tiff"))
+    ome = ome_types.from_tiff(first)
+    notes = {note.id: dict(note.value) for note in ome.structured_annotations.map_annotations}
+    planes = ome.images[0].pixels.planes
+    told = [notes[plane.annotation_refs[0].id] for plane in planes]
+    assert [plane["focus_state"] for plane in told] == ["focused"] * 6
+    assert [float(plane["focus_defocus_um"]) for plane in told] == pytest.approx([-1, 0, 1] * 2, abs=0.35)
+    assert float(told[0]["focus_move_um"]) == pytest.approx(5.0, abs=0.35)
+    assert (tifffile.imread(skipped) == 0).all()  # no image where there was no focus
+
+
+def test_zarr_files_tell_the_focus_of_every_plane_to_other_readers(tmp_path: Path) -> None:
+    _run_into(tmp_path / "plate.ome.zarr")
+    group = yaozarrs.open_group(tmp_path / "plate.ome.zarr" / "1")
+    told = group.attrs["ome_writers"]["frame_metadata"]
+    assert [plane["storage_index"] for plane in told] == [[t, z] for t in range(2) for z in range(3)]
+    assert [plane["focus_state"] for plane in told] == ["focused"] * 6
+    assert [plane["focus_defocus_um"] for plane in told] == pytest.approx([-1, 0, 1] * 2, abs=0.35)

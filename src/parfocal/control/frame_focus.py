@@ -63,7 +63,7 @@ class FrameFocus:
             facts |= {
                 "focus_image_defocus_um": self.image.defocus_um,
                 "focus_image_std_um": self.image.std_um,
-                "focus_image_accepted": self.image.accepted,
+                "focus_image": "accepted" if self.image.accepted else "refused",
                 "focus_image_in_distribution": self.image.in_distribution,
             }
         return {name: _plain(value) for name, value in facts.items() if not _is_unknown(value)}
