@@ -1,5 +1,7 @@
 """The control loop: devices, belief, controller, supervisor, the focus lock and its record. Free of torch."""
 
+from parfocal.control.acquisition_focus import AcquisitionFocus, Spot
+from parfocal.control.acquisition_record import AcquisitionRecord
 from parfocal.control.belief import Belief, BeliefSettings, predict, update
 from parfocal.control.clock import Clock, SimulatedClock, WallClock
 from parfocal.control.controller import ControllerSettings, Decision, decide
@@ -7,6 +9,7 @@ from parfocal.control.devices import Camera, FocusDrive, Microscope
 from parfocal.control.focus_lock import FocusLock
 from parfocal.control.focus_result import FocusLook, FocusResult, Outcome
 from parfocal.control.focus_routine import FocusRoutine, RoutineSettings
+from parfocal.control.frame_focus import FocusState, FrameFocus
 from parfocal.control.frame_watch import FrameWatch, FrameWatchSettings
 from parfocal.control.gain_watch import GainWatch, GainWatchSettings
 from parfocal.control.kept_image import KeptImage, RecordSettings
@@ -26,6 +29,8 @@ from parfocal.control.supervisor import CutBy, LimitSettings, Move, Supervisor
 
 __all__ = [
     "TRANSITIONS",
+    "AcquisitionFocus",
+    "AcquisitionRecord",
     "Belief",
     "BeliefSettings",
     "Camera",
@@ -39,6 +44,8 @@ __all__ = [
     "FocusLook",
     "FocusResult",
     "FocusRoutine",
+    "FocusState",
+    "FrameFocus",
     "FrameWatch",
     "FrameWatchSettings",
     "GainWatch",
@@ -65,6 +72,7 @@ __all__ = [
     "SelfCheck",
     "SelfCheckSettings",
     "SimulatedClock",
+    "Spot",
     "Supervisor",
     "TwoAnswers",
     "WallClock",

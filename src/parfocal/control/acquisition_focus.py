@@ -6,7 +6,6 @@ Knows nothing of who runs the acquisition: Micro-Manager, another program, or a 
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +18,7 @@ from parfocal.control.frame_focus import FocusState, FrameFocus
 from parfocal.control.places import Places
 from parfocal.estimate import NORMAL_90, FocusEstimate
 
+Place = tuple[int, int]
 NOWHERE = (math.nan, math.nan)
 
 
@@ -28,8 +28,8 @@ class Spot:
 
     Attributes
     ----------
-    place : hashable
-        Which one it is, such as its number in the plan.
+    place : tuple of int
+        Which one it is: number of the position in the plan, and of the tile there.
     time_point : int
     x_um, y_um : float
         Where the stage has it.
@@ -37,7 +37,7 @@ class Spot:
         Where the plan has the focus drive for it, in um.
     """
 
-    place: Hashable
+    place: Place
     time_point: int
     x_um: float
     y_um: float
@@ -60,8 +60,8 @@ class AcquisitionFocus:
         self._routine, self._clock = routine, clock
         self.target_um = target_um
         self._places = Places()
-        self._states: dict[Hashable, tuple[FocusState, int]] = {}
-        self._moved_um: dict[Hashable, float] = {}
+        self._states: dict[Place, tuple[FocusState, int]] = {}
+        self._moved_um: dict[Place, float] = {}
 
     def begin(self) -> None:
         """A new acquisition: nothing was tried yet, but what was learned is kept."""

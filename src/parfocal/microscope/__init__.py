@@ -9,6 +9,7 @@ from parfocal.microscope.focus_surface import SurfaceSettings, focus_surface
 from parfocal.microscope.lamp import LampSettings
 from parfocal.microscope.living import LivingSpecimen, living_specimen
 from parfocal.microscope.micromanager import (
+    AcquisitionSummary,
     AutofocusSettings,
     MicroManagerCamera,
     MicroManagerFocusDrive,
@@ -18,6 +19,8 @@ from parfocal.microscope.micromanager import (
     VirtualStage,
     VirtualXYStage,
     open_micromanager,
+    read_sequence,
+    run_acquisition,
     virtual_core,
 )
 from parfocal.microscope.replay import ReplayMicroscope
@@ -26,6 +29,7 @@ from parfocal.microscope.simulated import SimulatedMicroscope
 from parfocal.microscope.vibration import VibrationSettings, vibration
 
 __all__ = [
+    "AcquisitionSummary",
     "AutofocusSettings",
     "ColonySettings",
     "ExperimentSettings",
@@ -50,7 +54,9 @@ __all__ = [
     "focus_surface",
     "living_specimen",
     "open_micromanager",
+    "read_sequence",
     "room_temperature",
+    "run_acquisition",
     "thermal_drift",
     "vibration",
     "virtual_core",

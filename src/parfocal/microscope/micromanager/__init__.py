@@ -3,6 +3,7 @@
 The only room that imports pymmcore-plus and useq.
 """
 
+from parfocal.microscope.micromanager.acquisition import AcquisitionSummary, read_sequence, run_acquisition
 from parfocal.microscope.micromanager.autofocus import ParfocalAutofocus
 from parfocal.microscope.micromanager.autofocus_settings import AutofocusSettings, OnFailure
 from parfocal.microscope.micromanager.devices import (
@@ -18,6 +19,7 @@ from parfocal.microscope.micromanager.virtual import (
 )
 
 __all__ = [
+    "AcquisitionSummary",
     "AutofocusSettings",
     "MicroManagerCamera",
     "MicroManagerFocusDrive",
@@ -27,5 +29,7 @@ __all__ = [
     "VirtualStage",
     "VirtualXYStage",
     "open_micromanager",
+    "read_sequence",
+    "run_acquisition",
     "virtual_core",
 ]

@@ -24,15 +24,18 @@ from parfocal.microscope.micromanager.core_hooks import CoreHooks
 from parfocal.microscope.micromanager.devices import MicroManagerCamera, MicroManagerFocusDrive
 from parfocal.microscope.micromanager.focus_writing import LABEL, FocusWriting
 from parfocal.microscope.micromanager.planned_event import (
+    above_um,
     channel_of,
     home_um,
     images_of,
     is_autofocus,
     place_of,
-    plane_um,
     takes_an_image,
     time_point_of,
 )
+
+BY_HAND = (-1, -1)
+"""The place that is no part of a plan."""
 
 
 class ParfocalAutofocus:
@@ -52,8 +55,13 @@ class ParfocalAutofocus:
         Wall time, if not given.
     pixel_size_um : float, optional
         Side of one pixel in the sample; by default what the configuration says.
-    on_focus : callable, optional
-        Called with the place and the `FocusResult` of every focusing, in the thread of the acquisition.
+
+    Attributes
+    ----------
+    on_focus : callable
+        Called with the spot and the `FocusResult` of every focusing, in the thread of the acquisition.
+    on_skip : callable
+        Called with the event of every image that is not taken for want of focus.
 
     Raises
     ------
@@ -81,10 +89,11 @@ class ParfocalAutofocus:
         settings: AutofocusSettings,
         clock: Clock | None = None,
         pixel_size_um: float | None = None,
-        on_focus: Callable[[Spot, FocusResult], None] | None = None,
     ) -> None:
         clock = clock or WallClock()
-        self._core, self._settings, self._on_focus = core, settings, on_focus
+        self._core, self._settings = core, settings
+        self.on_focus: Callable[[Spot, FocusResult], None] = lambda spot, result: None
+        self.on_skip: Callable[[MDAEvent], None] = lambda event: None
         self._drive = MicroManagerFocusDrive(core)
         self._routine = FocusRoutine(
             MicroManagerCamera(core, pixel_size_um=pixel_size_um),
@@ -195,8 +204,7 @@ class ParfocalAutofocus:
         finally:
             self._is_looking = False
         self._results.append((spot, result))
-        if self._on_focus is not None:
-            self._on_focus(spot, result)
+        self.on_focus(spot, result)
         return result
 
     @contextmanager
@@ -267,7 +275,7 @@ class ParfocalAutofocus:
         def set_z_position(z_um: float) -> None:
             event = self._event
             if event is not None and self._is_in_acquisition:
-                z_um = self._allowed(self._stage_um(event, z_um))
+                z_um = self._allowed(self._stage_um(event))
             original(z_um)
 
         return set_z_position
@@ -275,9 +283,7 @@ class ParfocalAutofocus:
     def _loading(self, original: Callable[..., None]) -> Callable[..., None]:
         def load_stage_sequence(label: str, positions: Sequence[float]) -> None:
             if self._event is not None and self._is_in_acquisition and label == self._core.getFocusDevice():
-                events = images_of(self._event)
-                pairs = zip(events, positions, strict=True)
-                positions = [self._allowed(self._stage_um(event, z_um)) for event, z_um in pairs]
+                positions = [self._allowed(self._stage_um(event)) for event in images_of(self._event)]
             original(label, positions)
 
         return load_stage_sequence
@@ -299,10 +305,13 @@ class ParfocalAutofocus:
         spot = self._spot_of(images[0])
         if self._settings.on_failure is OnFailure.SKIP and self._focus.state_of(spot) is FocusState.FAILED:
             if self._focus.was_tried(spot) or not self._bring_into_focus(spot).is_focused:
+                for image in images:
+                    self._note(image, z_um=self._drive.position_um())
+                    self.on_skip(image)
                 raise SkipEvent(len(images), reason=f"{_in_words(spot)}: not in focus")
-            self._go_to(self._stage_um(images[0], self._drive.position_um()))
+            self._go_to(self._stage_um(images[0]))
         elif event.z_pos is None and self._focus.stage_um(spot) is not None:
-            self._go_to(self._stage_um(event, self._start_z_um))
+            self._go_to(self._stage_um(images[0]))
         for image in images:
             self._note(image, z_um=self._drive.position_um())
 
@@ -317,14 +326,13 @@ class ParfocalAutofocus:
 
     # Where the drive has to stand, and what is known of an image
 
-    def _stage_um(self, event: MDAEvent, asked_um: float) -> float:
-        """Where the drive has to stand for an event; what was asked for, where nothing is known of focus."""
-        spot = self._spot_of(event)
-        above_um = 0.0 if is_autofocus(event) else plane_um(event) + self._channel_offset_um(event)
-        stage_um = self._focus.stage_um(spot, above_um=above_um)
-        if stage_um is not None:
-            return stage_um
-        return asked_um if is_autofocus(event) else asked_um + self._channel_offset_um(event)
+    def _stage_um(self, event: MDAEvent) -> float:
+        """Where the drive has to stand for an event: by what is known of focus, else by the plan."""
+        spot, above = self._spot_of(event), 0.0
+        if not is_autofocus(event):
+            above = above_um(event) + self._channel_offset_um(event)
+        stage_um = self._focus.stage_um(spot, above_um=above)
+        return spot.plan_um + above if stage_um is None else stage_um
 
     def _allowed(self, z_um: float) -> float:
         limits = self._routine.limits
@@ -378,7 +386,7 @@ class ParfocalAutofocus:
     def _spot_here(self) -> Spot:
         """Of no acquisition: somebody pressed a button."""
         self._n_by_hand += 1
-        return Spot("by hand", self._n_by_hand, 0.0, 0.0, self._drive.position_um())
+        return Spot(BY_HAND, self._n_by_hand, 0.0, 0.0, self._drive.position_um())
 
 
 def _in_words(spot: Spot) -> str:

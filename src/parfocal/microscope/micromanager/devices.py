@@ -47,6 +47,11 @@ class MicroManagerCamera:
         self._pixel_size_um = float(size_um)
 
     @property
+    def core(self) -> CMMCorePlus:
+        """The Micro-Manager core that it belongs to."""
+        return self._core
+
+    @property
     def pixel_size_um(self) -> float:
         """Side of one pixel in the sample, in um."""
         return self._pixel_size_um

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pymmcore_plus.core import SequencedEvent
-from useq import AcquireImage, HardwareAutofocus, MDAEvent
+from useq import AcquireImage, HardwareAutofocus, MDAEvent, Position
 
-Place = tuple[int, int]
-"""Position and tile of a grid by their indices in the sequence."""
+from parfocal.control.acquisition_focus import Place
 
 
 def is_autofocus(event: MDAEvent) -> bool:
@@ -36,19 +35,30 @@ def time_point_of(event: MDAEvent) -> int:
     return event.index.get("t", 0)
 
 
-def plane_um(event: MDAEvent) -> float:
-    """How far above the middle of its z-stack a plane lies; 0 for the middle, and where there is no stack."""
-    plan = event.sequence.z_plan if event.sequence is not None else None
-    if plan is None or not plan.is_relative or "z" not in event.index:
-        return 0.0
-    return float(list(plan)[event.index["z"]])
-
-
 def home_um(event: MDAEvent) -> float | None:
-    """The stage position that the plan gives for the middle of its z-stack; None if it gives none."""
-    if event.z_pos is None:
+    """The stage position that the plan gives for its place; None if it gives none.
+
+    Notes
+    -----
+    A plan of relative z without one means to begin where the drive stands. The events of useq then begin at
+    0, which is no place to send an objective to.
+    """
+    position = _position_of(event)
+    return None if position is None or position.z is None else float(position.z)
+
+
+def above_um(event: MDAEvent) -> float:
+    """How far above its place's own position an image is planned, by its z-stack and its channel."""
+    if event.z_pos is None or not takes_an_image(event):
+        return 0.0
+    return float(event.z_pos) - (home_um(event) or 0.0)
+
+
+def _position_of(event: MDAEvent) -> Position | None:
+    number = event.index.get("p")
+    if number is None or event.sequence is None or number >= len(event.sequence.stage_positions):
         return None
-    return float(event.z_pos) if is_autofocus(event) else float(event.z_pos) - plane_um(event)
+    return event.sequence.stage_positions[number]
 
 
 def channel_of(event: MDAEvent) -> tuple[str, str] | None:

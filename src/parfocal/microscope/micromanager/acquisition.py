@@ -1,0 +1,229 @@
+"""Runs a whole useq experiment with the learned focus, and goes on with one: ``parfocal acquire-run``."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from numpy.typing import NDArray
+from pymmcore_plus import CMMCorePlus
+from useq import AxesBasedAF, MDAEvent, MDASequence
+
+from parfocal.control.acquisition_focus import Spot
+from parfocal.control.acquisition_record import AXES, AcquisitionRecord, Part
+from parfocal.control.clock import Clock
+from parfocal.control.focus_result import FocusResult
+from parfocal.errors import InputError
+from parfocal.estimate import Estimator
+from parfocal.microscope.micromanager.autofocus import ParfocalAutofocus
+from parfocal.microscope.micromanager.autofocus_settings import AutofocusSettings
+from parfocal.microscope.micromanager.focus_writing import LABEL
+from parfocal.microscope.micromanager.planned_event import takes_an_image
+from parfocal.microscope.micromanager.rest_of_sequence import index_of, n_complete, outer_axis, rest_of
+from parfocal.microscope.micromanager.simulated_time import hurried
+
+RECORD = "focus.sqlite"
+FORMATS = {"zarr": "ome.zarr", "tiff": "ome.tiff"}
+
+
+@dataclass(frozen=True)
+class AcquisitionSummary:
+    """How an acquisition went.
+
+    Attributes
+    ----------
+    n_images, n_skipped : int
+        Taken, and not taken for want of focus.
+    states : mapping of str to int
+        Images of each state, see `parfocal.control.FocusState`.
+    n_looks, n_visits : int
+        Frames that were looked at to focus, and places times time points.
+    folder : str
+    files : tuple of str
+    """
+
+    n_images: int
+    n_skipped: int
+    states: Mapping[str, int]
+    n_looks: int
+    n_visits: int
+    folder: str
+    files: tuple[str, ...]
+
+    @property
+    def all_in_focus(self) -> bool:
+        """Whether every image that was planned was taken where the focus was seen or followed."""
+        return not self.n_skipped and not {"failed", "unknown"} & self.states.keys()
+
+
+def read_sequence(path: Path) -> MDASequence:
+    """A useq sequence from a YAML or JSON file, with an autofocus plan if it had none.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, or it is no such sequence.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: there is no such file. Expected a useq sequence (YAML or JSON).")
+    try:
+        sequence = MDASequence.from_file(path)
+        if sequence.autofocus_plan is None:
+            sequence = sequence.replace(autofocus_plan=AxesBasedAF(axes=("t", "p", "g")))
+    except (ValueError, TypeError, KeyError, yaml.YAMLError) as error:
+        said = " ".join(str(error).split())
+        raise InputError(f"{path}: is no useq sequence that can be focused: {said}") from error
+    return sequence
+
+
+def run_acquisition(
+    core: CMMCorePlus,
+    estimator: Estimator,
+    sequence: MDASequence,
+    *,
+    settings: AutofocusSettings,
+    folder: Path,
+    clock: Clock,
+    pixel_size_um: float | None = None,
+    facts: Mapping[str, Any] | None = None,
+    file_format: str = "zarr",
+    resume: bool = False,
+    watch: Callable[[int, int], None] | None = None,
+) -> AcquisitionSummary:
+    """Run an experiment, or what is left of one, and keep a record of its focus.
+
+    Parameters
+    ----------
+    core : CMMCorePlus
+    estimator : Estimator
+    sequence : MDASequence
+    settings : AutofocusSettings
+    folder : Path
+        Gets ``images-001.ome.zarr``, one more for each time it is gone on with, and ``focus.sqlite``.
+    clock : Clock
+    pixel_size_um : float, optional
+        By default what the core says.
+    facts : mapping, optional
+        What else the record should know, as plain values.
+    file_format : str
+        ``zarr``, or ``tiff``, which is whole only if the acquisition ends as planned.
+    resume : bool
+        Go on in a folder that an acquisition began: the time point, or the position, at which it was cut off
+        is taken anew.
+    watch : callable, optional
+        Is told after every image how many there are, and how many there will be.
+
+    Raises
+    ------
+    InputError
+        If the folder is in use, or has no acquisition of this sequence to go on with.
+    FocusError
+        If the acquisition was to end where focus is not found, and did.
+    DeviceError, LimitError, OutputError
+    """
+    record, part, rest = _opened(
+        sequence, folder=folder, file_format=file_format, resume=resume, facts=facts or {}
+    )
+    try:
+        if rest is not None:
+            record.begin_part(part)
+            autofocus = ParfocalAutofocus(
+                core, estimator, settings=settings, clock=clock, pixel_size_um=pixel_size_um
+            )
+            n_planned = sum(takes_an_image(event) for event in sequence)
+            with (
+                hurried(core, rest, clock) as plan,
+                _recorded(core, autofocus, record, part, n_planned=n_planned, watch=watch),
+            ):
+                core.mda.run(plan, output=folder / part.path)
+        return summary_of(record, folder)
+    finally:
+        record.close()
+
+
+def summary_of(record: AcquisitionRecord, folder: Path) -> AcquisitionSummary:
+    """How an acquisition went so far; of an image that was taken twice, the later counts."""
+    last = {tuple(image[axis] for axis in AXES): image for image in record.images()}
+    taken = [image for image in last.values() if image["taken"]]
+    return AcquisitionSummary(
+        n_images=len(taken),
+        n_skipped=len(last) - len(taken),
+        states=dict(Counter(image["focus_state"] for image in taken)),
+        n_looks=record.n_looks(),
+        n_visits=len({(image["t"], image["p"], image["g"]) for image in last.values()}),
+        folder=str(folder),
+        files=tuple(part.path for part in record.parts()),
+    )
+
+
+def _opened(
+    sequence: MDASequence, *, folder: Path, file_format: str, resume: bool, facts: Mapping[str, Any]
+) -> tuple[AcquisitionRecord, Part, MDASequence | None]:
+    """The record, the part that begins now, and what is left to be taken."""
+    plan = sequence.model_dump(mode="json", exclude_unset=True)
+    if not resume:
+        folder.mkdir(parents=True, exist_ok=True)
+        record = AcquisitionRecord.create(folder / RECORD, facts={**facts, "sequence": plan})
+        return record, Part(1, f"images-001.{FORMATS[file_format]}"), sequence
+    record = AcquisitionRecord(folder / RECORD)
+    if record.facts()["sequence"] != plan:
+        record.close()
+        raise InputError(
+            f"{folder}: was begun with another sequence. Expected the same one to go on with; "
+            "or take another folder."
+        )
+    done = {index_of(image) for image in record.images()}
+    n_done = n_complete(sequence, done)
+    number = len(record.parts()) + 1
+    path = f"images-{number:03d}.{FORMATS[file_format]}"
+    return record, Part(number, path, outer_axis(sequence), n_done), rest_of(sequence, n_done=n_done)
+
+
+@contextmanager
+def _recorded(
+    core: CMMCorePlus,
+    autofocus: ParfocalAutofocus,
+    record: AcquisitionRecord,
+    part: Part,
+    *,
+    n_planned: int,
+    watch: Callable[[int, int], None] | None,
+) -> Iterator[None]:
+    """With the autofocus attached, and every image and focusing in the record."""
+    n_images = len({index_of(image) for image in record.images()})
+
+    def note(event: MDAEvent, *, taken: bool) -> None:
+        nonlocal n_images
+        n_images += 1
+        about = {**event.metadata.get(LABEL, {}), **_place_of(core, event)}
+        record.add_image(part, event.index, taken=taken, about=about)
+        if watch is not None:
+            watch(min(n_images, n_planned), n_planned)
+
+    def take(image: NDArray[Any], event: MDAEvent, meta: object) -> None:
+        note(event, taken=True)
+
+    def focused(spot: Spot, result: FocusResult) -> None:
+        index = {"t": spot.time_point, "p": spot.place[0], "g": spot.place[1]}
+        looks = [asdict(look) for look in result.looks]
+        record.add_focusing(part, index, z_um=result.z_um, outcome=result.outcome.name, looks=looks)
+
+    autofocus.on_focus = focused
+    autofocus.on_skip = lambda event: note(event, taken=False)
+    core.mda.events.frameReady.connect(take)
+    try:
+        with autofocus:
+            yield
+    finally:
+        core.mda.events.frameReady.disconnect(take)
+
+
+def _place_of(core: CMMCorePlus, event: MDAEvent) -> dict[str, Any]:
+    x_um, y_um = core.getXYPosition() if core.getXYStageDevice() else (None, None)
+    channel = event.channel.config if event.channel is not None else None
+    return {"x_um": x_um, "y_um": y_um, "z_um": core.getZPosition(), "channel": channel}
