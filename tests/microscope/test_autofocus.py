@@ -16,75 +16,8 @@ from pymmcore_plus import CMMCorePlus
 
 from parfocal.control import LimitSettings, RoutineSettings, SimulatedClock
 from parfocal.errors import FocusError, LimitError
-from parfocal.estimate import FocusEstimate
 from parfocal.microscope import AutofocusSettings, OnFailure, ParfocalAutofocus, virtual_core
-
-LIMITS = LimitSettings(lowest_z_um=-100.0, highest_z_um=100.0)
-CELLS = np.kron(np.random.default_rng(3).integers(0, 999, (8, 8)), np.ones((16, 16))).astype(np.uint16)
-
-
-def estimate(defocus_um: float, *, accepted: bool = True) -> FocusEstimate:
-    return FocusEstimate(
-        defocus_um=defocus_um,
-        std_um=0.1,
-        interval90_um=(defocus_um - 0.16, defocus_um + 0.16),
-        probabilities=np.ones(1),
-        bin_centres_um=np.zeros(1),
-        in_distribution=1.0 if accepted else 0.0,
-        accepted=accepted,
-        layers_um=(defocus_um,),
-        latency_ms=1.0,
-    )
-
-
-class Plate:
-    """A microscope over a sample whose focus is a plane that drifts."""
-
-    pixel_size_um = 0.24
-
-    def __init__(self) -> None:
-        self.z_um, self.xy = 0.0, (0.0, 0.0)
-        self.drift_um = 0.0
-        self.blind_at: Callable[[float, float], bool] = lambda x_um, y_um: False
-        self.n_snaps = 0
-
-    def focus_um(self) -> float:
-        return 5.0 + 0.02 * self.xy[0] - 0.01 * self.xy[1] + self.drift_um
-
-    def true_defocus_um(self) -> float:
-        return self.z_um - self.focus_um()
-
-    def snap(self) -> np.ndarray:
-        self.n_snaps += 1
-        return CELLS
-
-    def position_um(self) -> float:
-        return self.z_um
-
-    def move_to(self, z_um: float) -> None:
-        self.z_um = z_um
-
-    def stop(self) -> None:
-        pass
-
-    def xy_um(self) -> tuple[float, float]:
-        return self.xy
-
-    def move_xy_to(self, x_um: float, y_um: float) -> None:
-        self.xy = x_um, y_um
-
-
-class Truthful:
-    fingerprint, z_range_um = "truthful", (-15.0, 15.0)
-
-    def __init__(self, where: Callable[[], tuple[float, bool]]) -> None:
-        self._where = where
-        self.n_estimates = 0
-
-    def estimate(self, frame_yx: np.ndarray, *, pixel_size_um: float) -> FocusEstimate:
-        self.n_estimates += 1
-        defocus_um, is_seen = self._where()
-        return estimate(defocus_um, accepted=is_seen and abs(defocus_um) < 15)
+from told_plate import LIMITS, Plate, Truthful
 
 
 @dataclass
@@ -273,6 +206,26 @@ def test_the_next_sequence_knows_what_the_last_one_learned(rig: Rig) -> None:
         rig.core.mda.run(sequence)
         rig.core.mda.run(sequence)
     assert [len(result.looks) for _, result in autofocus.results[3:]] == [1, 1, 1]
+
+
+def test_a_sequence_of_one_position_is_focused_each_time_it_is_run(rig: Rig) -> None:
+    autofocus = ParfocalAutofocus(rig.core, rig.estimator, settings=AutofocusSettings(limits=LIMITS))
+    sequence = useq.MDASequence(stage_positions=POSITIONS[:1], autofocus_plan=AUTOFOCUS)
+    with autofocus:
+        for _ in range(3):
+            rig.core.mda.run(sequence)
+    assert len(autofocus.results) == 3
+
+
+def test_a_stack_without_a_position_in_z_is_taken_where_the_drive_stands(rig: Rig) -> None:
+    rig.core.setZPosition(6.0)
+    rig.core.waitForSystem()
+    sequence = useq.MDASequence(
+        stage_positions=[(0, 0)], z_plan={"range": 2, "step": 1}, autofocus_plan=AUTOFOCUS
+    )
+    limits = LimitSettings(lowest_z_um=2.0, highest_z_um=100.0)  # 0 um, where useq begins, is forbidden
+    rig.run(sequence, limits=limits.model_dump())
+    assert [defocus_um for _, defocus_um, _ in rig.taken] == pytest.approx([-1, 0, 1], abs=0.35)
 
 
 def test_once_detached_the_core_is_as_it_was(rig: Rig) -> None:

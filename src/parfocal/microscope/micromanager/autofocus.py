@@ -26,6 +26,7 @@ from parfocal.microscope.micromanager.focus_writing import LABEL, FocusWriting
 from parfocal.microscope.micromanager.planned_event import (
     above_um,
     channel_of,
+    forget_last_run,
     home_um,
     images_of,
     is_autofocus,
@@ -238,6 +239,7 @@ class ParfocalAutofocus:
         self._thread = threading.get_ident()
         self._start_z_um = self._drive.position_um()
         self._focus.begin()
+        forget_last_run(sequence)
         self._has_one_light = len(sequence.channels) <= 1
         self._writing.begin(self._core)
 

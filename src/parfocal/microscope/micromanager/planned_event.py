@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pymmcore_plus.core import SequencedEvent
-from useq import AcquireImage, HardwareAutofocus, MDAEvent, Position
+from useq import AcquireImage, HardwareAutofocus, MDAEvent, MDASequence, Position
 
 from parfocal.control.acquisition_focus import Place
 
@@ -64,3 +64,15 @@ def _position_of(event: MDAEvent) -> Position | None:
 def channel_of(event: MDAEvent) -> tuple[str, str] | None:
     """Group and preset of its channel."""
     return None if event.channel is None else (event.channel.group, event.channel.config)
+
+
+def forget_last_run(sequence: MDASequence) -> None:
+    """Let a sequence that was iterated before ask for autofocus at its first event again.
+
+    An autofocus plan of useq remembers the last event that it saw, and asks only where the next one differs:
+    of one position, a second run would not be focused at all.
+    """
+    positions = [p.sequence for p in sequence.stage_positions if p.sequence is not None]
+    for plan in (part.autofocus_plan for part in (sequence, *positions)):
+        if plan is not None:
+            plan._previous = {}
