@@ -31,7 +31,7 @@ MAY_IMPORT = {
     "evaluation": LEARNING,
     "studies": LEARNING | {"evaluation"},
     "control": FLOOR,
-    "microscope": FLOOR | {"optics", "control"},
+    "microscope": FLOOR | {"optics", "control", "focus_measures"},
     "collect": LEARNING | {"compute"},
     "live_stack": {"control", "errors", "hold", "zstack"},
     "hold": LEARNING | {"evaluation", "control", "microscope"},

@@ -13,11 +13,18 @@ import tifffile
 import useq
 import yaozarrs
 from pymmcore_plus import CMMCorePlus
+from scipy.ndimage import gaussian_filter
 
 from parfocal.control import LimitSettings, RoutineSettings, SimulatedClock
 from parfocal.errors import FocusError, LimitError
-from parfocal.microscope import AutofocusSettings, OnFailure, ParfocalAutofocus, virtual_core
-from told_plate import LIMITS, Plate, Truthful
+from parfocal.microscope import (
+    AutofocusSettings,
+    OnFailure,
+    ParfocalAutofocus,
+    measure_channel_offset,
+    virtual_core,
+)
+from told_plate import CELLS, LIMITS, Plate, Truthful
 
 
 @dataclass
@@ -323,3 +330,48 @@ def test_zarr_files_tell_the_focus_of_every_plane_to_other_readers(tmp_path: Pat
     assert [plane["storage_index"] for plane in told] == [[t, z] for t in range(2) for z in range(3)]
     assert [plane["focus_state"] for plane in told] == ["focused"] * 6
     assert [plane["focus_defocus_um"] for plane in told] == pytest.approx([-1, 0, 1] * 2, abs=0.35)
+
+
+class Fluorescent(Plate):
+    """In green light it shows spots, which are sharp 1.3 um above the plane that the model knows."""
+
+    is_green = False
+
+    def snap(self) -> np.ndarray:
+        if not self.is_green:
+            return super().snap()
+        blur_px = 1.0 + 2.0 * abs(self.true_defocus_um() - 1.3)
+        spots = np.zeros(CELLS.shape)
+        spots[16::32, 16::32] = 4000.0 * (1 + 4 * blur_px**2)
+        return (100 + gaussian_filter(spots, blur_px) / blur_px).astype(np.uint16)
+
+
+@pytest.fixture
+def green() -> tuple[CMMCorePlus, ParfocalAutofocus, Fluorescent]:
+    plate = Fluorescent()
+    core = virtual_core(plate)
+    _define_channels(core)
+    core.events.configSet.connect(lambda group, preset: setattr(plate, "is_green", preset == "GFP"))
+    core.setConfig("Light", "BF")
+    settings = AutofocusSettings(limits=LIMITS, channel_group="Light", channel="BF")
+    estimator = Truthful(lambda: (plate.true_defocus_um(), not plate.is_green))
+    return core, ParfocalAutofocus(core, estimator, settings=settings), plate
+
+
+def test_the_offset_of_a_channel_is_measured(
+    green: tuple[CMMCorePlus, ParfocalAutofocus, Fluorescent],
+) -> None:
+    core, autofocus, plate = green
+    offset = measure_channel_offset(core, autofocus, group="Light", channel="GFP")
+    assert offset.um == pytest.approx(1.3, abs=0.15)
+    assert offset.above_um[offset.scores.argmax()] == pytest.approx(1.5, abs=0.51)
+    assert core.getCurrentConfig("Light") == "BF"
+    assert abs(plate.true_defocus_um()) < 0.35
+
+
+def test_a_channel_that_is_sharpest_out_of_range_is_told(
+    green: tuple[CMMCorePlus, ParfocalAutofocus, Fluorescent],
+) -> None:
+    core, autofocus, _ = green
+    with pytest.raises(FocusError, match="sharpest within"):
+        measure_channel_offset(core, autofocus, group="Light", channel="GFP", half_range_um=1.0)

@@ -11,6 +11,7 @@ from parfocal.microscope.living import LivingSpecimen, living_specimen
 from parfocal.microscope.micromanager import (
     AcquisitionSummary,
     AutofocusSettings,
+    ChannelOffset,
     MicroManagerCamera,
     MicroManagerFocusDrive,
     OnFailure,
@@ -18,6 +19,7 @@ from parfocal.microscope.micromanager import (
     VirtualCamera,
     VirtualStage,
     VirtualXYStage,
+    measure_channel_offset,
     open_micromanager,
     read_sequence,
     run_acquisition,
@@ -31,6 +33,7 @@ from parfocal.microscope.vibration import VibrationSettings, vibration
 __all__ = [
     "AcquisitionSummary",
     "AutofocusSettings",
+    "ChannelOffset",
     "ColonySettings",
     "ExperimentSettings",
     "FlowSettings",
@@ -53,6 +56,7 @@ __all__ = [
     "VirtualXYStage",
     "focus_surface",
     "living_specimen",
+    "measure_channel_offset",
     "open_micromanager",
     "read_sequence",
     "room_temperature",

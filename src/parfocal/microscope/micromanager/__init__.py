@@ -6,6 +6,7 @@ The only room that imports pymmcore-plus and useq.
 from parfocal.microscope.micromanager.acquisition import AcquisitionSummary, read_sequence, run_acquisition
 from parfocal.microscope.micromanager.autofocus import ParfocalAutofocus
 from parfocal.microscope.micromanager.autofocus_settings import AutofocusSettings, OnFailure
+from parfocal.microscope.micromanager.channel_offset import ChannelOffset, measure_channel_offset
 from parfocal.microscope.micromanager.devices import (
     MicroManagerCamera,
     MicroManagerFocusDrive,
@@ -21,6 +22,7 @@ from parfocal.microscope.micromanager.virtual import (
 __all__ = [
     "AcquisitionSummary",
     "AutofocusSettings",
+    "ChannelOffset",
     "MicroManagerCamera",
     "MicroManagerFocusDrive",
     "OnFailure",
@@ -28,6 +30,7 @@ __all__ = [
     "VirtualCamera",
     "VirtualStage",
     "VirtualXYStage",
+    "measure_channel_offset",
     "open_micromanager",
     "read_sequence",
     "run_acquisition",

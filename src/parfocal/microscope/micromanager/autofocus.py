@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Self
 
+import numpy as np
 from numpy.typing import NDArray
 from pymmcore_plus import CMMCorePlus
 from pymmcore_plus.mda import SkipEvent
@@ -95,9 +96,10 @@ class ParfocalAutofocus:
         self._core, self._settings = core, settings
         self.on_focus: Callable[[Spot, FocusResult], None] = lambda spot, result: None
         self.on_skip: Callable[[MDAEvent], None] = lambda event: None
+        self._camera = MicroManagerCamera(core, pixel_size_um=pixel_size_um)
         self._drive = MicroManagerFocusDrive(core)
         self._routine = FocusRoutine(
-            MicroManagerCamera(core, pixel_size_um=pixel_size_um),
+            self._camera,
             self._drive,
             estimator,
             limits=settings.limits,
@@ -166,6 +168,38 @@ class ParfocalAutofocus:
         if core.mda.engine is not None:
             core.mda.engine.restore_initial_state = self._restores
         self._hooks.undo()
+
+    def focus_here(self) -> FocusResult:
+        """Bring what is in view into focus, outside of any acquisition.
+
+        Raises
+        ------
+        DeviceError, LimitError, ModelError
+            See `FocusRoutine.run`.
+        """
+        return self._bring_into_focus(self._spot_here())
+
+    def stack_at(self, z_um: NDArray[np.float64], *, group: str, channel: str) -> NDArray[Any]:
+        """Frames (Z, Y, X) of a channel at stage positions; the drive ends where it was.
+
+        Raises
+        ------
+        LimitError
+            If one is outside the window: nothing is moved then.
+        DeviceError
+            If camera or drive fail.
+        """
+        for position_um in z_um:
+            self._allowed(float(position_um))
+        before_um = self._drive.position_um()
+        self._core.setConfig(group, channel)
+        self._core.waitForConfig(group, channel)
+        frames = []
+        for position_um in z_um:
+            self._drive.move_to(float(position_um))
+            frames.append(self._camera.snap())
+        self._drive.move_to(before_um)
+        return np.stack(frames)
 
     def __enter__(self) -> Self:
         self.attach()
