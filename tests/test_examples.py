@@ -24,16 +24,22 @@ EXAMPLES = sorted(path.name for path in (ROOT / "examples").glob("*.py"))
 
 # What each example is given: made from a scratch folder and the small model.
 ARGUMENTS: dict[str, Callable[[Path, Path], list[object]]] = {
+    "channel_offset.py": lambda scratch, model: [],
+    "focus_in_files.py": lambda scratch, model: ["--out", scratch / "files"],
+    "focus_once.py": lambda scratch, model: [],
+    "follow_between.py": lambda scratch, model: [],
     "gallery.py": lambda scratch, model: ["--out", scratch, "--only", "empty", "--planes", 1],
     "real_yeast.py": lambda scratch, model: [
         model,
         REAL / "yeast-brightfield-5plane",
         *("--only", "prime95b"),
     ],
+    "stock_acquisition.py": lambda scratch, model: [],
     "wafer_table.py": lambda scratch, model: [
         REAL / "wafer-reflected-signed",
         *("--out", scratch / "table.csv"),
     ],
+    "whole_experiment.py": lambda scratch, model: ["--out", scratch / "plate"],
 }
 
 

@@ -24,6 +24,7 @@ from parfocal.model.intervals import Intervals
 from parfocal.model.layers import layers_of, softmax, tile_mixture, two_layers_of
 from parfocal.model.model_file import ModelHeader, load_model
 from parfocal.model.networks import FocusNetwork, Network, build_network
+from parfocal.model.serving import ready_for
 from parfocal.model.shipped import find_model
 from parfocal.model.working_frame import SAME_PIXEL, field_of, working_frame
 
@@ -152,6 +153,42 @@ class FocusEstimator:
         ready.header = header
         ready._rescale = self._rescale or (header.optics is not None and self.header.optics is None)
         return ready
+
+    def for_microscope(
+        self,
+        *,
+        pixel_size_um: float,
+        numerical_aperture: float,
+        immersion_index: float | None = None,
+        wavelength_um: float | None = None,
+    ) -> FocusEstimator:
+        """The same model ready for a microscope, by its optics.
+
+        Parameters
+        ----------
+        pixel_size_um : float
+            Side of one pixel in the sample.
+        numerical_aperture : float
+            The objective's.
+        immersion_index : float, optional
+            That of air for apertures below 1, if not given.
+        wavelength_um : float, optional
+            Of the light; green, if not given.
+
+        Raises
+        ------
+        InputError, SettingsError, ModelError
+            See `parfocal.model.serving.ready_for`.
+        """
+        return self.with_header(
+            ready_for(
+                self.header,
+                pixel_size_um=pixel_size_um,
+                numerical_aperture=numerical_aperture,
+                immersion_index=immersion_index,
+                wavelength_um=wavelength_um,
+            )
+        )
 
     @property
     def fingerprint(self) -> str:
