@@ -8,6 +8,13 @@ from parfocal.control.focus_lock import FocusLock
 from parfocal.control.frame_watch import FrameWatch, FrameWatchSettings
 from parfocal.control.gain_watch import GainWatch, GainWatchSettings
 from parfocal.control.kept_image import KeptImage, RecordSettings
+from parfocal.control.learned_surface import (
+    FocusMeasurement,
+    FocusPrediction,
+    LearnedSurface,
+    SurfaceGrid,
+    Verdict,
+)
 from parfocal.control.lock_settings import LockSettings
 from parfocal.control.lock_snapshot import LockSnapshot
 from parfocal.control.lock_state import TRANSITIONS, LockState
@@ -21,6 +28,11 @@ from parfocal.control.run_table import export_table
 from parfocal.control.second_opinion import SecondOpinion, TwoAnswers, second_opinion
 from parfocal.control.self_check import Look, SelfCheck, SelfCheckSettings, check_looks
 from parfocal.control.supervisor import CutBy, LimitSettings, Move, Supervisor
+from parfocal.control.surface_doubt import DoubtSettings, Surprise
+from parfocal.control.surface_file import surface_from_json, surface_json
+from parfocal.control.surface_fit import fit_prior
+from parfocal.control.surface_prior import SurfacePrior
+from parfocal.control.visiting import propose, serpentine, well_positions_um
 
 __all__ = [
     "TRANSITIONS",
@@ -32,13 +44,17 @@ __all__ = [
     "ControllerSettings",
     "CutBy",
     "Decision",
+    "DoubtSettings",
     "FocusDrive",
     "FocusLock",
+    "FocusMeasurement",
+    "FocusPrediction",
     "FrameWatch",
     "FrameWatchSettings",
     "GainWatch",
     "GainWatchSettings",
     "KeptImage",
+    "LearnedSurface",
     "LimitSettings",
     "LockSettings",
     "LockSnapshot",
@@ -59,15 +75,25 @@ __all__ = [
     "SelfCheckSettings",
     "SimulatedClock",
     "Supervisor",
+    "SurfaceGrid",
+    "SurfacePrior",
+    "Surprise",
     "TwoAnswers",
+    "Verdict",
     "WallClock",
     "check_looks",
     "decide",
     "export_table",
+    "fit_prior",
     "predict",
+    "propose",
     "replay_controller",
     "run_so_far",
     "second_opinion",
+    "serpentine",
     "summarise",
+    "surface_from_json",
+    "surface_json",
     "update",
+    "well_positions_um",
 ]
