@@ -134,7 +134,8 @@ def taken(sequence: Path, folder: Path, *, resume: bool = False, watch=None) -> 
 def test_an_acquisition_that_was_killed_goes_on(
     plate: Path, tmp_path: Path, plan: str, outer: str, kill_after: int
 ) -> None:
-    lines = [line for line in PLATE.splitlines() if "time_plan" not in line]
+    text = PLATE.replace("y: 0, name", "y: 0, z: 1, name")
+    lines = [line for line in text.splitlines() if "time_plan" not in line]
     plate.write_text("\n".join([*lines, plan]), encoding="utf-8")
     folder, here = tmp_path / "images", Path(__file__).parent
     script = KILLED.format(
@@ -154,6 +155,8 @@ def test_an_acquisition_that_was_killed_goes_on(
     part = record.parts()[1]
     assert (part.axis, part.first) == (outer, kill_after // 6 if outer == "t" else 1)
     of_part = [image for image in record.images() if image["part"] == 2]
+    looks_then = [len(looks) for number, looks in record.focusings() if number == 2]
+    assert set(looks_then) == {1}  # what was learned is known
     record.close()
     assert min(image[outer] for image in of_part) == part.first
     assert {image["focus_state"] for image in of_part} == {"focused"}

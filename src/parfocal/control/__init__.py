@@ -13,6 +13,13 @@ from parfocal.control.frame_focus import FocusState, FrameFocus
 from parfocal.control.frame_watch import FrameWatch, FrameWatchSettings
 from parfocal.control.gain_watch import GainWatch, GainWatchSettings
 from parfocal.control.kept_image import KeptImage, RecordSettings
+from parfocal.control.learned_surface import (
+    FocusMeasurement,
+    FocusPrediction,
+    LearnedSurface,
+    SurfaceGrid,
+    Verdict,
+)
 from parfocal.control.lock_settings import LockSettings
 from parfocal.control.lock_snapshot import LockSnapshot
 from parfocal.control.lock_state import TRANSITIONS, LockState
@@ -26,6 +33,11 @@ from parfocal.control.run_table import export_table
 from parfocal.control.second_opinion import SecondOpinion, TwoAnswers, second_opinion
 from parfocal.control.self_check import Look, SelfCheck, SelfCheckSettings, check_looks
 from parfocal.control.supervisor import CutBy, LimitSettings, Move, Supervisor
+from parfocal.control.surface_doubt import DoubtSettings, Surprise
+from parfocal.control.surface_file import surface_from_json, surface_json
+from parfocal.control.surface_fit import fit_prior
+from parfocal.control.surface_prior import SurfacePrior
+from parfocal.control.visiting import propose, serpentine, well_positions_um
 
 __all__ = [
     "TRANSITIONS",
@@ -39,9 +51,12 @@ __all__ = [
     "ControllerSettings",
     "CutBy",
     "Decision",
+    "DoubtSettings",
     "FocusDrive",
     "FocusLock",
     "FocusLook",
+    "FocusMeasurement",
+    "FocusPrediction",
     "FocusResult",
     "FocusRoutine",
     "FocusState",
@@ -51,6 +66,7 @@ __all__ = [
     "GainWatch",
     "GainWatchSettings",
     "KeptImage",
+    "LearnedSurface",
     "LimitSettings",
     "LockSettings",
     "LockSnapshot",
@@ -74,15 +90,25 @@ __all__ = [
     "SimulatedClock",
     "Spot",
     "Supervisor",
+    "SurfaceGrid",
+    "SurfacePrior",
+    "Surprise",
     "TwoAnswers",
+    "Verdict",
     "WallClock",
     "check_looks",
     "decide",
     "export_table",
+    "fit_prior",
     "predict",
+    "propose",
     "replay_controller",
     "run_so_far",
     "second_opinion",
+    "serpentine",
     "summarise",
+    "surface_from_json",
+    "surface_json",
     "update",
+    "well_positions_um",
 ]

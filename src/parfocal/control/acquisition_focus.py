@@ -6,7 +6,7 @@ Knows nothing of who runs the acquisition: Micro-Manager, another program, or a 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from numpy.typing import NDArray
@@ -15,11 +15,14 @@ from parfocal.control.clock import Clock
 from parfocal.control.focus_result import FocusResult
 from parfocal.control.focus_routine import FocusRoutine
 from parfocal.control.frame_focus import FocusState, FrameFocus
-from parfocal.control.places import Places
+from parfocal.control.learned_surface import FocusMeasurement, FocusPrediction, LearnedSurface
+from parfocal.control.surface_prior import SurfacePrior
 from parfocal.estimate import NORMAL_90, FocusEstimate
 
 Place = tuple[int, int]
 NOWHERE = (math.nan, math.nan)
+PLANNED = SurfacePrior(level_um=30.0, near_um=5.0)
+"""Of positions that somebody planned: the focus is not far from there."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,9 @@ class Spot:
 class AcquisitionFocus:
     """Keeps the focus of all places of an acquisition.
 
+    What is learned is how far the focus lies from where the plan has it, as a surface over the stage that
+    drifts (`LearnedSurface`): each place tells something of the others, and of what comes next.
+
     Parameters
     ----------
     routine : FocusRoutine
@@ -54,24 +60,38 @@ class AcquisitionFocus:
     clock : Clock
     target_um : float
         The defocus that the plan wants.
+    prior : SurfacePrior, optional
+        What is known of the surface before the first image; `PLANNED` if not given.
     """
 
-    def __init__(self, routine: FocusRoutine, *, clock: Clock, target_um: float = 0.0) -> None:
+    def __init__(
+        self,
+        routine: FocusRoutine,
+        *,
+        clock: Clock,
+        target_um: float = 0.0,
+        prior: SurfacePrior | None = None,
+    ) -> None:
         self._routine, self._clock = routine, clock
         self.target_um = target_um
-        self._places = Places()
+        self._surface = LearnedSurface(prior=prior or PLANNED)
         self._states: dict[Place, tuple[FocusState, int]] = {}
-        self._moved_um: dict[Place, float] = {}
+        self._found: dict[Place, FocusResult] = {}
+
+    @property
+    def surface(self) -> LearnedSurface:
+        """How far the focus lies from where the plan has it, over the stage and in time."""
+        return self._surface
 
     def begin(self) -> None:
         """A new acquisition: nothing was tried yet, but what was learned is kept."""
         self._states.clear()
-        self._moved_um.clear()
+        self._found.clear()
 
     def stage_um(self, spot: Spot, *, above_um: float = 0.0) -> float | None:
         """Where the drive has to stand for a plane so far above the focus; None where nothing is known."""
-        shift = self._places.expect(spot.place, t_s=self._clock.now_s())
-        return None if shift is None else spot.plan_um + shift.um + self.target_um + above_um
+        focus = self._focus_of(spot)
+        return None if focus is None else focus.focus_z_um + self.target_um + above_um
 
     def focus(self, spot: Spot) -> FocusResult:
         """Bring a spot into focus; the stage is there already.
@@ -84,9 +104,9 @@ class AcquisitionFocus:
         result = self._routine.run(target_um=self.target_um)
         state = FocusState.FOCUSED if result.is_focused else FocusState.FAILED
         self._states[spot.place] = state, spot.time_point
-        self._moved_um[spot.place] = result.moved_um
+        self._found[spot.place] = result
         if result.is_focused:
-            self._learn(spot, focus_um=result.z_um - result.defocus_um, sd_um=result.std_um)
+            self._learn(spot, focus_z_um=result.z_um - result.defocus_um, std_um=result.std_um)
         return result
 
     def look_at(self, spot: Spot, frame_yx: NDArray[Any], *, z_um: float, learn: bool) -> FocusEstimate:
@@ -99,33 +119,30 @@ class AcquisitionFocus:
         """
         estimate = self._routine.estimate(frame_yx)
         if learn and estimate.accepted:
-            self._learn(spot, focus_um=z_um - estimate.defocus_um, sd_um=estimate.std_um)
+            self._learn(spot, focus_z_um=z_um - estimate.defocus_um, std_um=estimate.std_um)
             if self.state_of(spot) is FocusState.EXPECTED:
                 self._states[spot.place] = FocusState.FOLLOWED, spot.time_point
         return estimate
 
+    def remember(self, spot: Spot, *, t_s: float, focus_z_um: float, std_um: float) -> None:
+        """Take in what an earlier part of the acquisition told of a spot, at a time on the clock."""
+        self._learn(spot, focus_z_um=focus_z_um, std_um=std_um, t_s=t_s)
+
     def about(self, spot: Spot, *, z_um: float, image: FocusEstimate | None = None) -> FrameFocus:
         """What is known of the focus of an image that is taken at a stage position."""
-        shift = self._places.expect(spot.place, t_s=self._clock.now_s())
-        state = self.state_of(spot)
-        if shift is None or state is FocusState.FAILED:
-            return FrameFocus(state, math.nan, math.nan, NOWHERE, self._moved_um.get(spot.place, 0.0), image)
-        defocus_um, half_um = z_um - spot.plan_um - shift.um, NORMAL_90 * shift.sd_um
-        return FrameFocus(
-            state,
-            defocus_um,
-            shift.sd_um,
-            (defocus_um - half_um, defocus_um + half_um),
-            self._moved_um.get(spot.place, 0.0),
-            image,
-        )
+        focus, state = self._focus_of(spot), self.state_of(spot)
+        moved_um = self._found[spot.place].moved_um if spot.place in self._found else 0.0
+        if focus is None or state is FocusState.FAILED:
+            return FrameFocus(state, math.nan, math.nan, NOWHERE, moved_um, image)
+        defocus_um, half_um = z_um - focus.focus_z_um, NORMAL_90 * focus.std_um
+        interval90_um = defocus_um - half_um, defocus_um + half_um
+        return FrameFocus(state, defocus_um, focus.std_um, interval90_um, moved_um, image)
 
     def state_of(self, spot: Spot) -> FocusState:
         """How it stands with a spot."""
         state, time_point = self._states.get(spot.place, (FocusState.UNKNOWN, spot.time_point))
         if state is FocusState.UNKNOWN:
-            is_expected = self._places.expect(spot.place, t_s=self._clock.now_s()) is not None
-            return FocusState.EXPECTED if is_expected else state
+            return FocusState.EXPECTED if self._surface.n_taken else state
         if time_point == spot.time_point or state is FocusState.FAILED:
             return state
         return FocusState.EXPECTED
@@ -135,6 +152,23 @@ class AcquisitionFocus:
         state, time_point = self._states.get(spot.place, (FocusState.UNKNOWN, -1))
         return time_point == spot.time_point and state in (FocusState.FOCUSED, FocusState.FAILED)
 
-    def _learn(self, spot: Spot, *, focus_um: float, sd_um: float) -> None:
-        shift_um = focus_um - spot.plan_um
-        self._places.learn(spot.place, shift_um=shift_um, sd_um=sd_um, t_s=self._clock.now_s())
+    def _focus_of(self, spot: Spot) -> FocusPrediction | None:
+        """Where the focus of a spot is: as it was just found, or as it is expected."""
+        if self._states.get(spot.place) == (FocusState.FOCUSED, spot.time_point):
+            found = self._found[spot.place]
+            return FocusPrediction(found.z_um - found.defocus_um, found.std_um)
+        if not self._surface.n_taken:
+            return None
+        off = self._surface.at(spot.x_um, spot.y_um, t_s=self._clock.now_s())
+        return replace(off, focus_z_um=spot.plan_um + off.focus_z_um)
+
+    def _learn(self, spot: Spot, *, focus_z_um: float, std_um: float, t_s: float | None = None) -> None:
+        self._surface = self._surface.learn(
+            FocusMeasurement(
+                t_s=self._clock.now_s() if t_s is None else t_s,
+                x_um=spot.x_um,
+                y_um=spot.y_um,
+                focus_z_um=focus_z_um - spot.plan_um,
+                std_um=std_um,
+            )
+        )

@@ -42,7 +42,7 @@ PRAGMA application_id = {APPLICATION_ID};
 CREATE TABLE acquisition (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE parts (part INTEGER PRIMARY KEY, path TEXT NOT NULL, axis TEXT NOT NULL, first INTEGER NOT NULL);
 CREATE TABLE images ({", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())});
-CREATE TABLE focusings (t INTEGER, p INTEGER, g INTEGER, wall_time REAL, z_um REAL, outcome TEXT, looks TEXT);
+CREATE TABLE focusings (part INTEGER, t INTEGER, p INTEGER, g INTEGER, wall_time REAL, z_um REAL, outcome TEXT, looks TEXT);
 """
 
 
@@ -184,8 +184,8 @@ class AcquisitionRecord:
             If the record cannot be written.
         """
         whole = part.whole_index(index)
-        row = (whole["t"], whole["p"], whole["g"], time.time(), z_um, outcome, json.dumps(looks))
-        self._write("INSERT INTO focusings VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+        row = (part.number, whole["t"], whole["p"], whole["g"], time.time(), z_um, outcome, json.dumps(looks))
+        self._write("INSERT INTO focusings VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
 
     def images(self) -> list[dict[str, Any]]:
         """Every image, in the order of taking; what is not known is None."""
@@ -193,10 +193,14 @@ class AcquisitionRecord:
         rows = self._connection.execute(f"SELECT {names} FROM images ORDER BY rowid")
         return [dict(zip(COLUMNS, row, strict=True)) for row in rows]
 
+    def focusings(self) -> list[tuple[int, list[dict[str, Any]]]]:
+        """Of each focusing the part of the acquisition and its looks, see `FocusLook`."""
+        rows = self._connection.execute("SELECT part, looks FROM focusings ORDER BY rowid").fetchall()
+        return [(part, json.loads(looks)) for part, looks in rows]
+
     def n_looks(self) -> int:
         """Frames that were looked at to focus, beside the images."""
-        rows = self._connection.execute("SELECT looks FROM focusings").fetchall()
-        return sum(len(json.loads(looks)) for (looks,) in rows)
+        return sum(len(looks) for _, looks in self.focusings())
 
     def close(self) -> None:
         """Nothing more is written."""

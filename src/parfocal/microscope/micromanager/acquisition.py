@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,16 +15,16 @@ from numpy.typing import NDArray
 from pymmcore_plus import CMMCorePlus
 from useq import AxesBasedAF, MDAEvent, MDASequence
 
-from parfocal.control.acquisition_focus import Spot
+from parfocal.control.acquisition_focus import AcquisitionFocus, Spot
 from parfocal.control.acquisition_record import AXES, AcquisitionRecord, Part
-from parfocal.control.clock import Clock
+from parfocal.control.clock import Clock, SimulatedClock
 from parfocal.control.focus_result import FocusResult
 from parfocal.errors import InputError
 from parfocal.estimate import Estimator
 from parfocal.microscope.micromanager.autofocus import ParfocalAutofocus
 from parfocal.microscope.micromanager.autofocus_settings import AutofocusSettings
 from parfocal.microscope.micromanager.focus_writing import LABEL
-from parfocal.microscope.micromanager.planned_event import takes_an_image
+from parfocal.microscope.micromanager.planned_event import position_at, takes_an_image
 from parfocal.microscope.micromanager.rest_of_sequence import index_of, n_complete, outer_axis, rest_of
 from parfocal.microscope.micromanager.simulated_time import hurried
 
@@ -135,6 +136,7 @@ def run_acquisition(
             autofocus = ParfocalAutofocus(
                 core, estimator, settings=settings, clock=clock, pixel_size_um=pixel_size_um
             )
+            _remember(autofocus.focus, record, sequence, clock)
             n_planned = sum(takes_an_image(event) for event in sequence)
             with (
                 hurried(core, rest, clock) as plan,
@@ -182,6 +184,27 @@ def _opened(
     number = len(record.parts()) + 1
     path = f"images-{number:03d}.{FORMATS[file_format]}"
     return record, Part(number, path, outer_axis(sequence), n_done), rest_of(sequence, n_done=n_done)
+
+
+def _remember(
+    focus: AcquisitionFocus, record: AcquisitionRecord, sequence: MDASequence, clock: Clock
+) -> None:
+    """Learn again what the images of earlier parts told. In a simulation that world is gone."""
+    if isinstance(clock, SimulatedClock):
+        return
+    ago_s = time.time() - clock.now_s()
+    for image in record.images():
+        position = position_at(sequence, image["p"])
+        if image["focus_image"] == "accepted" and position is not None and position.z is not None:
+            spot = Spot(
+                (image["p"], image["g"]), image["t"], image["x_um"] or 0.0, image["y_um"] or 0.0, position.z
+            )
+            focus.remember(
+                spot,
+                t_s=image["wall_time"] - ago_s,
+                focus_z_um=image["z_um"] - image["focus_image_defocus_um"],
+                std_um=image["focus_image_std_um"],
+            )
 
 
 @contextmanager

@@ -56,9 +56,12 @@ def above_um(event: MDAEvent) -> float:
 
 def _position_of(event: MDAEvent) -> Position | None:
     number = event.index.get("p")
-    if number is None or event.sequence is None or number >= len(event.sequence.stage_positions):
-        return None
-    return event.sequence.stage_positions[number]
+    return None if number is None or event.sequence is None else position_at(event.sequence, number)
+
+
+def position_at(sequence: MDASequence, number: int) -> Position | None:
+    """The position of that number, where the sequence has one."""
+    return sequence.stage_positions[number] if number < len(sequence.stage_positions) else None
 
 
 def channel_of(event: MDAEvent) -> tuple[str, str] | None:

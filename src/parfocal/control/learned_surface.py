@@ -1,0 +1,306 @@
+"""LearnedSurface: where the focus is expected at any stage position and time, learned from every image."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from parfocal.control.surface_belief import SurfaceBelief
+from parfocal.control.surface_doubt import (
+    DoubtSettings,
+    Surprise,
+    common_move_um,
+    moved_together,
+    says_the_same,
+)
+from parfocal.control.surface_prior import SurfacePrior
+from parfocal.errors import InputError
+from parfocal.estimate import FocusEstimate
+
+MOST_DOUBTS = 1000
+
+
+class Verdict(StrEnum):
+    """What became of a measurement."""
+
+    TAKEN = "taken"
+    DOUBTED = "doubted"
+    SAID_AGAIN = "said again"
+    JUMP = "jump of all"
+    BEGUN_ANEW = "begun anew"
+
+
+@dataclass(frozen=True)
+class FocusMeasurement:
+    """Where the focus was found at one position and time.
+
+    Attributes
+    ----------
+    t_s : float
+    x_um, y_um : float
+        Stage position.
+    focus_z_um : float
+        Stage z that would have been in focus.
+    std_um : float
+        Standard deviation of `focus_z_um`.
+    """
+
+    t_s: float
+    x_um: float
+    y_um: float
+    focus_z_um: float
+    std_um: float
+
+    @classmethod
+    def from_estimate(
+        cls,
+        estimate: FocusEstimate,
+        *,
+        t_s: float,
+        x_um: float,
+        y_um: float,
+        z_um: float,
+        target_um: float = 0.0,
+    ) -> FocusMeasurement | None:
+        """What an estimate at stage position x, y, z says of the focus; None where it abstains.
+
+        Parameters
+        ----------
+        estimate : FocusEstimate
+        t_s, x_um, y_um, z_um : float
+            When and where the image was taken.
+        target_um : float
+            Lock target: the defocus that the user wants.
+        """
+        if not estimate.accepted:
+            return None
+        return cls(t_s, x_um, y_um, z_um - estimate.defocus_um + target_um, estimate.std_um)
+
+
+@dataclass(frozen=True)
+class FocusPrediction:
+    """Where the focus is expected.
+
+    Attributes
+    ----------
+    focus_z_um : float
+        Stage z.
+    std_um : float
+        Its standard deviation: that of the focus, without the error of an image taken there.
+    """
+
+    focus_z_um: float
+    std_um: float
+
+
+@dataclass(frozen=True, eq=False)
+class SurfaceGrid:
+    """A surface drawn over a grid at one time.
+
+    Attributes
+    ----------
+    x_um, y_um : arrays, shapes (X,) and (Y,)
+    focus_z_yx_um, std_yx_um : arrays, shape (Y, X)
+    """
+
+    x_um: NDArray[np.float64]
+    y_um: NDArray[np.float64]
+    focus_z_yx_um: NDArray[np.float64]
+    std_yx_um: NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class LearnedSurface:
+    """What is known of the focus over a stage and in time. A frozen value: `learn` gives a new one.
+
+    Attributes
+    ----------
+    prior : SurfacePrior
+    doubt : DoubtSettings
+    belief : SurfaceBelief or None
+        None before the first measurement.
+    latest : tuple of Surprise
+        How far the latest measurements were off, one a position, newest last.
+    doubted : tuple of Surprise
+        Measurements that were not taken in, one a position, newest last.
+    verdict : Verdict or None
+        What became of the last measurement: taken in, doubted and left out, taken in because the position had
+        said the same before, taken in with those before it because all positions moved together, or kept
+        with those before it while all else was forgotten.
+    jumped_at : tuple of (float, float)
+        Stage positions at which all positions were found to have moved together.
+    n_taken, n_jumps : int
+        Measurements that were taken in since it began or was begun anew, and jumps of the whole stage.
+
+    Examples
+    --------
+    >>> surface = LearnedSurface()
+    >>> for x_um, y_um, z_um in [(0.0, 0.0, 50.0), (9000.0, 0.0, 53.0), (0.0, 9000.0, 49.0)]:
+    ...     surface = surface.learn(FocusMeasurement(0.0, x_um, y_um, z_um, std_um=0.2))
+    >>> before_its_first_image = surface.at(9000.0, 9000.0, t_s=10.0)
+    >>> round(before_its_first_image.focus_z_um), round(before_its_first_image.std_um)
+    (52, 3)
+    """
+
+    prior: SurfacePrior = field(default_factory=SurfacePrior)
+    doubt: DoubtSettings = field(default_factory=DoubtSettings)
+    belief: SurfaceBelief | None = None
+    latest: tuple[Surprise, ...] = ()
+    doubted: tuple[Surprise, ...] = ()
+    verdict: Verdict | None = None
+    jumped_at: tuple[tuple[float, float], ...] = ()
+    n_taken: int = 0
+    n_jumps: int = 0
+
+    def at(self, x_um: float, y_um: float, *, t_s: float) -> FocusPrediction:
+        """Where the focus is expected at a stage position and time; for an earlier time, as last known."""
+        [z_um], [std_um] = self.at_all([[x_um, y_um]], t_s=t_s)
+        return FocusPrediction(float(z_um), float(std_um))
+
+    def at_all(self, xy_um: ArrayLike, *, t_s: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The same at many positions (M, 2) at once: focus z and its standard deviation in um, each (M,)."""
+        z_um, variances = self.belief_at(t_s, near_um=xy_um).heights(xy_um)
+        return z_um, np.sqrt(variances)
+
+    def grid(self, x_um: ArrayLike, y_um: ArrayLike, *, t_s: float) -> SurfaceGrid:
+        """The surface over the grid of some x (X,) and y (Y,) at a time, for drawing."""
+        x_um, y_um = np.asarray(x_um, float), np.asarray(y_um, float)
+        xy_um = np.stack(np.meshgrid(x_um, y_um), axis=-1).reshape(-1, 2)
+        z_um, std_um = self.at_all(xy_um, t_s=t_s)
+        shape = (len(y_um), len(x_um))
+        return SurfaceGrid(x_um, y_um, z_um.reshape(shape), std_um.reshape(shape))
+
+    def belief_at(self, t_s: float, *, near_um: ArrayLike) -> SurfaceBelief:
+        """The Gaussian at a time; before the first measurement, about the first of some positions (M, 2)."""
+        if self.belief is None:
+            x_um, y_um = np.asarray(near_um, float).reshape(-1, 2)[0].tolist()
+            return SurfaceBelief.at_first(self.prior, t_s=t_s, origin_um=(x_um, y_um))
+        return self.belief.later(t_s)
+
+    def learn(self, measurement: FocusMeasurement) -> LearnedSurface:
+        """The surface after one more measurement, which it may doubt.
+
+        Raises
+        ------
+        InputError
+            If a number of the measurement is not finite, or its standard deviation is not above 0.
+
+        Notes
+        -----
+        What became of it is in `verdict`. One that is too surprising is not, unless the same position
+        has said the same before: then that position is different from what was thought. If position after
+        position is off to the same side, all moved together: the level is opened, and what was doubted of
+        them is taken in. A position that turns out to be odd says nothing about its neighbours from then on.
+        """
+        _check(measurement)
+        surface = self._surprised_by(measurement)
+        now = surface.latest[-1]
+        together = moved_together(surface.latest, settings=self.doubt)
+        if together:
+            after = surface._after_a_jump(together)
+            return replace(after, verdict=Verdict.JUMP if after.jumped_at else Verdict.BEGUN_ANEW)
+        if abs(now.sds) <= self.doubt.gate_sds:
+            return replace(surface._taking_in(now), verdict=Verdict.TAKEN)
+        if says_the_same(now, surface.doubted, near_um=self.prior.near_um, settings=self.doubt):
+            return replace(surface._opened_at(now)._taking_in(now), verdict=Verdict.SAID_AGAIN)
+        doubted = (*self._others(surface.doubted, now), now)[-MOST_DOUBTS:]
+        return replace(surface, doubted=doubted, verdict=Verdict.DOUBTED)
+
+    def _surprised_by(self, measured: FocusMeasurement) -> LearnedSurface:
+        """The belief moved on to the time of a measurement, which is the newest of the latest."""
+        place = (measured.x_um, measured.y_um)
+        belief = self.belief_at(measured.t_s, near_um=place)
+        [expected_um], [variance] = belief.heights(place)
+        std_um = max(measured.std_um, self.prior.least_std_um)
+        now = Surprise(
+            measured.t_s,
+            *place,
+            focus_z_um=measured.focus_z_um,
+            std_um=std_um,
+            off_um=measured.focus_z_um - float(expected_um),
+            sd_um=math.sqrt(float(variance) + std_um**2),
+        )
+        latest = (*self._others(self.latest, now), now)[-self.doubt.most_together :]
+        return replace(self, belief=belief, latest=latest)
+
+    def _others(self, surprises: Sequence[Surprise], now: Surprise) -> tuple[Surprise, ...]:
+        near_um = self.prior.near_um
+        return tuple(s for s in surprises if math.hypot(s.x_um - now.x_um, s.y_um - now.y_um) > near_um)
+
+    def _taking_in(self, surprise: Surprise) -> LearnedSurface:
+        assert self.belief is not None
+        belief = self.belief.take_in(
+            surprise.x_um, surprise.y_um, focus_z_um=surprise.focus_z_um, std_um=surprise.std_um
+        )
+        oddness = np.abs(belief.oddness())
+        oddest = int(np.argmax(oddness))
+        if oddness[oddest] > self.doubt.gate_sds:
+            belief = belief.made_odd(oddest)
+        return replace(
+            self,
+            belief=belief,
+            doubted=self._others(self.doubted, surprise),
+            n_taken=self.n_taken + 1,
+        )
+
+    def _opened_at(self, surprise: Surprise) -> LearnedSurface:
+        assert self.belief is not None
+        place = (surprise.x_um, surprise.y_um)
+        return replace(self, belief=self.belief.with_open_place(*place, surprise.off_um**2))
+
+    def _after_a_jump(self, together: tuple[Surprise, ...]) -> LearnedSurface:
+        """The level opened, and what was doubted of the positions that moved together taken in."""
+        assert self.belief is not None
+        doubted = [s for s in together if s in self.doubted or s is self.latest[-1]]
+        if self.n_taken < len(doubted) or self._is_where_it_jumped(together):
+            return self._begun_anew(doubted)
+        surface = replace(
+            self,
+            belief=self.belief.with_open_level(common_move_um(together) ** 2),
+            jumped_at=(*self.jumped_at, *((s.x_um, s.y_um) for s in together))[-MOST_DOUBTS:],
+            n_jumps=self.n_jumps + 1,
+        )
+        for surprise in together:  # what was taken in before it was understood spoilt their own heights
+            if surprise not in doubted:
+                surface = surface._opened_at(surprise)
+        return replace(surface._taking_in_all(doubted), latest=())
+
+    def _is_where_it_jumped(self, surprises: Sequence[Surprise]) -> bool:
+        near_um = self.prior.near_um
+        return any(
+            math.hypot(x_um - s.x_um, y_um - s.y_um) <= near_um
+            for x_um, y_um in self.jumped_at
+            for s in surprises
+        )
+
+    def _begun_anew(self, surprises: Sequence[Surprise]) -> LearnedSurface:
+        """A surface that knows the latest only.
+
+        If no more was known than speaks against it, or if all positions seem to move together whenever the
+        same place is visited, then it is the surface that was wrong.
+        """
+        assert self.belief is not None
+        t_s, origin_um = self.belief.t_s, self.belief.origin_um
+        belief = SurfaceBelief.at_first(self.prior, t_s=t_s, origin_um=origin_um)
+        surface = replace(self, belief=belief, latest=(), doubted=(), jumped_at=(), n_taken=0)
+        return surface._taking_in_all(surprises)
+
+    def _taking_in_all(self, surprises: Sequence[Surprise]) -> LearnedSurface:
+        surface = self
+        for surprise in surprises:
+            surface = surface._taking_in(surprise)
+        return surface
+
+
+def _check(measurement: FocusMeasurement) -> None:
+    values = vars(measurement)
+    if not all(math.isfinite(value) for value in values.values()) or measurement.std_um <= 0:
+        raise InputError(
+            f"expected a measurement of finite numbers with std_um above 0, got {measurement}; "
+            "leave out what an estimator does not answer"
+        )
