@@ -42,7 +42,9 @@ PRAGMA application_id = {APPLICATION_ID};
 CREATE TABLE acquisition (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE parts (part INTEGER PRIMARY KEY, path TEXT NOT NULL, axis TEXT NOT NULL, first INTEGER NOT NULL);
 CREATE TABLE images ({", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())});
-CREATE TABLE focusings (part INTEGER, t INTEGER, p INTEGER, g INTEGER, wall_time REAL, z_um REAL, outcome TEXT, looks TEXT);
+CREATE TABLE focusings (
+    part INTEGER, t INTEGER, p INTEGER, g INTEGER, wall_time REAL, z_um REAL, outcome TEXT, looks TEXT
+);
 """
 
 
