@@ -21,8 +21,10 @@ from parfocal.estimate import NORMAL_90, FocusEstimate
 
 Place = tuple[int, int]
 NOWHERE = (math.nan, math.nan)
-PLANNED = SurfacePrior(level_um=30.0, near_um=5.0)
+PLANNED = SurfacePrior(level_um=30.0, tilt_um_per_mm=1.0, near_um=5.0)
 """Of positions that somebody planned: the focus is not far from there."""
+NEAR_UM = 5.0
+"""Focus is expected to within that: what looks empty is so. Far from focus every field looks empty."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,7 @@ class AcquisitionFocus:
         self._surface = LearnedSurface(prior=prior or PLANNED)
         self._states: dict[Place, tuple[FocusState, int]] = {}
         self._found: dict[Place, FocusResult] = {}
+        self._seen: set[Place] = set()
 
     @property
     def surface(self) -> LearnedSurface:
@@ -87,6 +90,7 @@ class AcquisitionFocus:
         """A new acquisition: nothing was tried yet, but what was learned is kept."""
         self._states.clear()
         self._found.clear()
+        self._seen.clear()
 
     def stage_um(self, spot: Spot, *, above_um: float = 0.0) -> float | None:
         """Where the drive has to stand for a plane so far above the focus; None where nothing is known."""
@@ -101,11 +105,12 @@ class AcquisitionFocus:
         DeviceError, LimitError, ModelError
             See `FocusRoutine.run`.
         """
-        result = self._routine.run(target_um=self.target_um)
+        result = self._routine.run(target_um=self.target_um, may_be_empty=self._may_be_empty(spot))
         state = FocusState.FOCUSED if result.is_focused else FocusState.FAILED
         self._states[spot.place] = state, spot.time_point
         self._found[spot.place] = result
         if result.is_focused:
+            self._seen.add(spot.place)
             self._learn(spot, focus_z_um=result.z_um - result.defocus_um, std_um=result.std_um)
         return result
 
@@ -147,10 +152,22 @@ class AcquisitionFocus:
             return state
         return FocusState.EXPECTED
 
+    def is_sure(self, spot: Spot, *, within_um: float) -> bool:
+        """Whether the focus of a spot that was seen before is expected to within a standard deviation."""
+        if self.state_of(spot) is FocusState.FAILED or spot.place not in self._states:
+            return False
+        focus = self._focus_of(spot)
+        return focus is not None and focus.std_um <= within_um
+
     def was_tried(self, spot: Spot) -> bool:
         """Whether it was brought into focus in this time point, or could not be."""
         state, time_point = self._states.get(spot.place, (FocusState.UNKNOWN, -1))
         return time_point == spot.time_point and state in (FocusState.FOCUSED, FocusState.FAILED)
+
+    def _may_be_empty(self, spot: Spot) -> bool:
+        """Whether a field that shows nothing is empty, and not just far from focus."""
+        focus = self._focus_of(spot)
+        return spot.place not in self._seen and focus is not None and focus.std_um <= NEAR_UM
 
     def _focus_of(self, spot: Spot) -> FocusPrediction | None:
         """Where the focus of a spot is: as it was just found, or as it is expected."""

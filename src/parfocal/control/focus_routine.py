@@ -113,8 +113,14 @@ class FocusRoutine:
         """Where the drive may be."""
         return self._rig.limits
 
-    def run(self, *, target_um: float = 0.0) -> FocusResult:
+    def run(self, *, target_um: float = 0.0, may_be_empty: bool = True) -> FocusResult:
         """Bring the field into focus, or to the defocus `target_um`.
+
+        Parameters
+        ----------
+        target_um : float
+        may_be_empty : bool
+            Whether a field that shows nothing may be one without anything in it: then nothing is looked for.
 
         Raises
         ------
@@ -125,7 +131,7 @@ class FocusRoutine:
         """
         self._rig.supervisor.take_over()
         try:
-            return _Run(self._rig, self._settings, target_um).to_the_end()
+            return _Run(self._rig, self._settings, target_um, may_be_empty=may_be_empty).to_the_end()
         except BaseException:
             self._rig.supervisor.stop()
             raise
@@ -175,8 +181,8 @@ def _ignore(look: FocusLook, frame_yx: NDArray[Any]) -> None:
 class _Run:
     """One run of a routine."""
 
-    def __init__(self, rig: _Rig, settings: RoutineSettings, target_um: float) -> None:
-        self._rig, self._settings = rig, settings
+    def __init__(self, rig: _Rig, settings: RoutineSettings, target_um: float, *, may_be_empty: bool) -> None:
+        self._rig, self._settings, self._may_be_empty = rig, settings, may_be_empty
         self._controller = self._settings.controller.replace(
             target_um=target_um, dead_band_um=self._settings.tolerance_um
         )
@@ -210,7 +216,7 @@ class _Run:
             if not estimate.accepted:
                 self._note(estimate, frame_yx, t_s=t_s, z_um=z_um)
                 n_blind += 1
-                if self._rig.is_empty(frame_yx):
+                if self._may_be_empty and self._rig.is_empty(frame_yx):
                     return Outcome.EMPTY
                 if n_blind >= self._settings.looks:
                     return Outcome.NOT_TOLD

@@ -212,16 +212,9 @@ class ParfocalAutofocus:
 
     def _full_focus(self) -> None:
         event = self._event if self._is_in_acquisition else None
-        if event is None:
-            spot = self._spot_here()
-        else:
-            spot = self._spot_of(event)
-            is_final = self._settings.on_failure is not OnFailure.RETRY
-            state = self._focus.state_of(spot)
-            if self._focus.was_tried(spot) and (is_final or state is FocusState.FOCUSED):
-                if state is FocusState.FOCUSED:
-                    return
-                raise RuntimeError("the focus was not found here")
+        spot = self._spot_here() if event is None else self._spot_of(event)
+        if event is not None and self._is_settled(spot):
+            return
         result = self._bring_into_focus(spot)
         if result.is_focused:
             return
@@ -230,6 +223,21 @@ class ParfocalAutofocus:
                 f"{_in_words(spot)}: {result.in_words}. The acquisition ends, as it was told to."
             )
         raise RuntimeError(result.in_words)
+
+    def _is_settled(self, spot: Spot) -> bool:
+        """Whether a spot is in focus without a look: it was brought there, or is sure to be.
+
+        Raises
+        ------
+        RuntimeError
+            If it could not be, and is not to be tried again: that is how the engine is told.
+        """
+        if self._focus.was_tried(spot):
+            if self._focus.state_of(spot) is FocusState.FOCUSED:
+                return True
+            if self._settings.on_failure is not OnFailure.RETRY:
+                raise RuntimeError("the focus was not found here")
+        return self._focus.is_sure(spot, within_um=self._settings.sure_um)
 
     def _bring_into_focus(self, spot: Spot) -> FocusResult:
         self._is_looking = True

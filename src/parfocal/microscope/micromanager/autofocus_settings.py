@@ -42,6 +42,9 @@ class AutofocusSettings(Settings):
         image is taken where the focus is expected, and says so. ``abort``: the acquisition ends.
     follow : bool
         Whether images that the acquisition takes anyway tell where the focus goes.
+    sure_um : float
+        Where the focus is expected to within so many um (standard deviation), no frame is spent on looking
+        before the image; where images are followed, the image itself tells. 0: it is always looked.
     routine : RoutineSettings
     """
 
@@ -52,4 +55,5 @@ class AutofocusSettings(Settings):
     channel_offsets_um: dict[str, float] = Field(default_factory=dict)
     on_failure: OnFailure = OnFailure.RETRY
     follow: bool = True
+    sure_um: float = Field(default=0.0, ge=0)
     routine: RoutineSettings = RoutineSettings()
