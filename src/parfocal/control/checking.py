@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from parfocal.control.controller import Decision
@@ -10,7 +11,10 @@ from parfocal.estimate import FocusEstimate
 
 CHECKS_PER_RANGE = 24
 """A known move is that part of what the model can tell, unless the settings say how long it is."""
+DONE = "the self-check is done"
 WAITING = "waiting for an image that can be told"
+AGAIN_AFTER_S = 600.0
+"""From one check that a warning led to, to the next: known moves must not go on for ever."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,9 @@ class Checking:
         self._looks: list[Look] = []
         self._verdict: SelfCheck | None = None
         self._tries_strange = True
+        self._n_tries = 0
+        self._vouched_from = self._worth_from = math.inf  # what a check vouched for, now and ever
+        self._is_anew, self._anew_s = False, -math.inf
 
     @property
     def verdict(self) -> SelfCheck | None:
@@ -57,7 +64,12 @@ class Checking:
     @property
     def is_wanted(self) -> bool:
         """Whether the model is still to be checked."""
-        return self._settings is not None and self._verdict is None
+        return self._settings is not None and (self._verdict is None or self._is_anew)
+
+    @property
+    def has_vouched(self) -> bool:
+        """Whether strange images are trusted."""
+        return math.isfinite(self._vouched_from)
 
     @property
     def is_under_way(self) -> bool:
@@ -74,7 +86,20 @@ class Checking:
             return False
         if self.is_wanted:  # that is what the self-check is to find out
             return self._tries_strange and is_verifying
-        return self._verdict is not None and estimate.in_distribution >= self._verdict.vouched_from
+        return estimate.in_distribution >= self._vouched_from
+
+    def begins_anew(self, estimate: FocusEstimate, *, t_s: float, is_warned: bool) -> bool:
+        """Whether a new check begins with this image.
+
+        One begins where strange images were trusted, and a warning says that the answers follow the stage no
+        longer, or the last check said so: the stage decides whether they are trusted again.
+        """
+        is_worth_it = estimate.is_strange and estimate.in_distribution >= self._worth_from
+        is_doubted = is_warned or not self.has_vouched
+        if self.is_wanted or not (is_worth_it and is_doubted) or t_s < self._anew_s + AGAIN_AFTER_S:
+            return False
+        self._is_anew, self._anew_s, self._tries_strange = True, t_s, True
+        return True
 
     def look(self, estimate: FocusEstimate, *, z_um: float) -> CheckStep:
         """One more look, and the known move to the next; after the last, the verdict."""
@@ -91,12 +116,24 @@ class Checking:
     def _conclude(self, settings: SelfCheckSettings) -> CheckStep:
         check, is_strange = check_looks(self._looks, settings), any(look.is_strange for look in self._looks)
         self._looks.clear()
-        if check.refusal and is_strange:
-            # Of strange images that proves little: one that looks familiar may be found.
-            self._tries_strange = False
-            told = f"self-check on images that look strange: {check.refusal}"
-            return CheckStep(Decision(0.0, WAITING), told)
-        self._verdict = check
-        return CheckStep(
-            Decision(0.0, "the self-check is done"), f"self-check: {check.in_words}", is_over=True
-        )
+        if not check.is_proven and self._n_tries + 1 < settings.most_tries:
+            self._n_tries += 1
+            told = f"self-check: {check.refusal}; it is made again"
+            return CheckStep(Decision(0.0, "the self-check proved nothing and is made again"), told)
+        self._n_tries = 0
+        if check.refusal and (is_strange or (self._is_anew and not check.is_proven)):
+            return self._on_strange_images(check)
+        self._verdict, self._is_anew = check, False
+        self._vouched_from = check.vouched_from
+        if check.vouches:
+            self._worth_from = check.vouched_from
+        return CheckStep(Decision(0.0, DONE), f"self-check: {check.in_words}", is_over=True)
+
+    def _on_strange_images(self, check: SelfCheck) -> CheckStep:
+        """A refusal that proves little: an image that looks familiar may be found."""
+        told = f"self-check on images that look strange: {check.refusal}"
+        self._tries_strange, self._vouched_from = False, math.inf
+        if self._is_anew:  # familiar images are trusted as before
+            self._is_anew = False
+            return CheckStep(Decision(0.0, DONE), told, is_over=True)
+        return CheckStep(Decision(0.0, WAITING), told)

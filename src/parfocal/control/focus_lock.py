@@ -108,7 +108,7 @@ class FocusLock:
         self._stop_requested, self._pause_requested = threading.Event(), threading.Event()
         self._state = LockState.VERIFYING if self._checking.is_wanted else LockState.IDLE
         self._cut_by = CutBy.NOTHING
-        self._doubt = self._warning = ""
+        self._doubt = ""
         self._first_event = first_event
         self._frame_yx: NDArray[Any] | None = None
 
@@ -232,10 +232,17 @@ class FocusLock:
         estimate = self._estimator.estimate(frame_yx, pixel_size_um=self._camera.pixel_size_um)
         if doubt:
             return replace(estimate, accepted=False, is_strange=False)
-        is_vouched_for = not self._warning and self._checking.vouches_for(
-            estimate, is_verifying=self._state is LockState.VERIFYING
-        )
+        self._check_anew(estimate, t_s=t_s)
+        is_verifying = self._state is LockState.VERIFYING
+        is_vouched_for = self._checking.vouches_for(estimate, is_verifying=is_verifying)
         return replace(estimate, accepted=True) if is_vouched_for else estimate
+
+    def _check_anew(self, estimate: FocusEstimate, *, t_s: float) -> None:
+        """A warning about images that are trusted for their answers alone leads to a new self-check."""
+        if self._state is LockState.PAUSED or not self._judge.moves_help:
+            return
+        if self._checking.begins_anew(estimate, t_s=t_s, is_warned=self._gain_watch.is_warned):
+            self._enter(LockState.VERIFYING)
 
     def _think(self, estimate: FocusEstimate, frame_yx: NDArray[Any], *, t_s: float, z_um: float) -> Decision:
         """The state after a frame, and what to do about it."""
@@ -281,12 +288,20 @@ class FocusLock:
             return self._look_around(z_um)
         self._judge.saw()
         self._enter(LockState.VERIFYING)
+        self._tracker.pass_by(z_um)
         step = self._checking.look(estimate, z_um=z_um)
         if step.is_over:
             self._state = LockState.IDLE  # the event that follows tells more
+            self._end_check()
         if step.event:
             self._event(step.event)
         return step.decision
+
+    def _end_check(self) -> None:
+        self._tracker.start_over()
+        self._gain_watch.forget_looks()
+        if self._checking.has_vouched:
+            self._gain_watch.start_over()
 
     def _look_around(self, z_um: float) -> Decision:
         """Before the self-check: an image that can be told is waited for, and after a while looked for."""
@@ -307,6 +322,8 @@ class FocusLock:
         check = self._checking.verdict
         if check is None or not check.refusal:
             return ""
+        if not check.is_proven:
+            return f"not locked, as the self-check proves nothing: {check.refusal}"
         return f"not locked, as the model does not fit this sample: {check.refusal}"
 
     def _judge_frame(
@@ -370,13 +387,9 @@ class FocusLock:
         """Every move is one more known move: the self-check goes on for as long as the lock does."""
         drift_um_per_s = self._tracker.belief.drift_um_per_s
         self._gain_watch.look(t_s=t_s, z_um=z_um, told_um=estimate.defocus_um, drift_um_per_s=drift_um_per_s)
-        warning = self._gain_watch.warning
-        if warning and not self._warning:
-            self._event(f"warning: {warning}")
-            self._warning = warning
-        elif self._warning and self._gain_watch.is_fine:
-            self._event("the answers follow the stage again")
-            self._warning = ""
+        news = self._gain_watch.news()
+        if news:
+            self._event(news)
 
     def _notice_cut(self, move: Move, *, wanted_um: float) -> None:
         is_held = abs(move.um) <= HARDLY * abs(wanted_um)

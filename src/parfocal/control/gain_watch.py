@@ -59,8 +59,19 @@ class GainWatch:
     def __init__(self, settings: GainWatchSettings) -> None:
         self._settings = settings
         self._looks: deque[_Look] = deque(maxlen=3)
+        self.start_over()
+
+    def start_over(self) -> None:
+        """Whatever was seen up to now does not count, and no warning holds."""
+        self._looks.clear()
+        self._is_warned = False
         self._moves2 = self._moves_changes = self._changes2 = self._weight = 0.0
         self._n_moves = 0
+
+    @property
+    def is_warned(self) -> bool:
+        """Whether a warning was told that holds still."""
+        return self._is_warned
 
     @property
     def n_moves(self) -> int:
@@ -126,4 +137,14 @@ class GainWatch:
             return (
                 f"the answers change {self.gain:.2f} +- {self.gain_sd:.2f} times as much as the stage moves"
             )
+        return ""
+
+    def news(self) -> str:
+        """What the record is told: a warning when it begins, and its end; empty at all other times."""
+        if not self._is_warned and self.warning:
+            self._is_warned = True
+            return f"warning: {self.warning}"
+        if self._is_warned and self.is_fine:
+            self._is_warned = False
+            return "the answers follow the stage again"
         return ""

@@ -14,7 +14,7 @@ class LockState(StrEnum):
     """What a focus lock can say of itself."""
 
     VERIFYING = "verifying"
-    """Making small known moves to see whether the answers follow."""
+    """Making small known moves to see whether the answers follow, or waiting for an image to begin with."""
     IDLE = "idle"
     """Looking for focus; not locked yet."""
     LOCKED = "locked"
@@ -37,12 +37,15 @@ _AT_ANY_TIME = frozenset({LockState.PAUSED, LockState.STOPPED, LockState.FAULT})
 TRANSITIONS: Mapping[LockState, frozenset[LockState]] = MappingProxyType(
     {
         LockState.VERIFYING: _AT_ANY_TIME | {LockState.IDLE, LockState.SEARCHING},
-        LockState.IDLE: _AT_ANY_TIME | {LockState.LOCKED, LockState.SEARCHING, LockState.LOST},
-        LockState.LOCKED: _AT_ANY_TIME | {LockState.UNCERTAIN, LockState.SEARCHING, LockState.LOST},
-        LockState.UNCERTAIN: _AT_ANY_TIME | {LockState.LOCKED, LockState.SEARCHING, LockState.LOST},
+        LockState.IDLE: _AT_ANY_TIME
+        | {LockState.VERIFYING, LockState.LOCKED, LockState.SEARCHING, LockState.LOST},
+        LockState.LOCKED: _AT_ANY_TIME
+        | {LockState.VERIFYING, LockState.UNCERTAIN, LockState.SEARCHING, LockState.LOST},
+        LockState.UNCERTAIN: _AT_ANY_TIME
+        | {LockState.VERIFYING, LockState.LOCKED, LockState.SEARCHING, LockState.LOST},
         LockState.SEARCHING: _AT_ANY_TIME
         | {LockState.VERIFYING, LockState.LOCKED, LockState.UNCERTAIN, LockState.LOST},
-        LockState.LOST: _AT_ANY_TIME | {LockState.LOCKED, LockState.SEARCHING},
+        LockState.LOST: _AT_ANY_TIME | {LockState.VERIFYING, LockState.LOCKED, LockState.SEARCHING},
         LockState.PAUSED: (_AT_ANY_TIME - {LockState.PAUSED}) | {LockState.VERIFYING, LockState.IDLE},
         LockState.STOPPED: frozenset(),
         LockState.FAULT: frozenset(),

@@ -42,6 +42,10 @@ class Tracker:
         self._before_s = t_s
         self._belief = update(self._belief, estimate, settings=self._settings, dt_s=dt_s)
 
+    def pass_by(self, z_um: float) -> None:
+        """The stage reads `z_um` on a known move, by which nothing is told of the focus."""
+        self._play = self._play.after(z_um)
+
     def start_over(self) -> None:
         """Forget where the focus was believed to be; the drift that was learned goes on."""
         self._belief = replace(Belief.unknown(), drift_um_per_s=self._belief.drift_um_per_s)
