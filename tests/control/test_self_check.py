@@ -308,14 +308,15 @@ def test_a_focus_that_jumps_while_the_model_is_checked_costs_one_more_check(tmp_
     assert sum("it is made again" in text for text in told) == 1
 
 
-def test_frames_that_come_again_while_the_model_is_checked_cost_one_more_check():
+def test_frames_that_come_again_while_the_model_is_checked_are_waited_out():
     lock, microscope = lock_with()
     snap, frozen = microscope.snap, microscope.snap()
-    for k in range(9):
-        microscope.snap = snap if k < 3 else lambda: frozen
-        lock.step()
-    microscope.snap = snap
-    assert lock.run(10.0).held
+    moved = []
+    for k in range(20):
+        microscope.snap = (lambda: frozen) if 3 <= k < 9 else snap
+        moved.append(lock.step().move_um)
+    assert moved[4:9] == [0.0] * 5
+    assert lock.self_check.refusal == "" and lock.run(10.0).held
 
 
 def test_after_three_checks_that_prove_nothing_the_run_ends_with_the_reason():

@@ -35,6 +35,8 @@ _HELD_BY = {
 }
 BY_HAND = "somebody moved the drive"
 """So begins the reason of a frame, and the event, where somebody did."""
+EMPTY = "the field is empty: waiting"
+OUTSIDE = "the pause goes on: the drive stands outside the window"
 HARDLY = 0.1
 """Of a move that was asked for: no more, and the drive was held."""
 
@@ -109,6 +111,7 @@ class FocusLock:
         self._state = LockState.VERIFYING if self._checking.is_wanted else LockState.IDLE
         self._cut_by = CutBy.NOTHING
         self._doubt = ""
+        self._was_lost = self._is_outside = False  # when the pause began; at the last wish to end it
         self._first_event = first_event
         self._frame_yx: NDArray[Any] | None = None
 
@@ -192,12 +195,14 @@ class FocusLock:
             due_s = max(due_s + period_s, clock.now_s())
 
     def _look_and_move(self) -> LockSnapshot:
-        t_s, z_um = self._clock.now_s(), self._supervisor.position_um()
+        t_s, pauses = self._clock.now_s(), self._pause_requested.is_set()
+        is_left_alone = pauses or self._state is LockState.PAUSED
+        z_um = self._supervisor.glance_um() if is_left_alone else self._supervisor.position_um()
         is_displaced = self._supervisor.is_displaced
         frame_yx = self._frame_yx = self._camera.snap()
         estimate = self._see(frame_yx, t_s=t_s)
         true_defocus_um = None if self._truth is None else self._truth()
-        decision = self._think(estimate, frame_yx, t_s=t_s, z_um=z_um)
+        decision = self._think(estimate, frame_yx, t_s=t_s, z_um=z_um, pauses=pauses)
         if is_displaced:
             decision = self._yield_to_a_hand(z_um)
         move = self._supervisor.move_by(decision.move_um) if decision.move_um else Move(0.0)
@@ -244,16 +249,18 @@ class FocusLock:
         if self._checking.begins_anew(estimate, t_s=t_s, is_warned=self._gain_watch.is_warned):
             self._enter(LockState.VERIFYING)
 
-    def _think(self, estimate: FocusEstimate, frame_yx: NDArray[Any], *, t_s: float, z_um: float) -> Decision:
+    def _think(
+        self, estimate: FocusEstimate, frame_yx: NDArray[Any], *, t_s: float, z_um: float, pauses: bool
+    ) -> Decision:
         """The state after a frame, and what to do about it."""
-        if self._pause_or_resume():
+        if self._pause_or_resume(pauses, z_um=z_um):
             return Decision(0.0, "paused" if self._state is LockState.PAUSED else "the pause is over")
         is_paused = self._state is LockState.PAUSED
         if self._checking.is_wanted and not is_paused:
-            return self._verify(estimate, frame_yx, t_s=t_s, z_um=z_um)
+            return self._verify(estimate, frame_yx, z_um=z_um)
         self._tracker.follow(estimate, t_s=t_s, z_um=z_um)
         if is_paused:
-            return Decision(0.0, "paused")
+            return Decision(0.0, "paused" if pauses else OUTSIDE)
         self._judge_frame(estimate, frame_yx, t_s=t_s, z_um=z_um)
         return self._decide(estimate, z_um=z_um)
 
@@ -263,28 +270,41 @@ class FocusLock:
         self._recovery.left_by_a_hand(z_um)
         self._checking.interrupt()
         self._gain_watch.forget_looks()
+        if self._state is LockState.VERIFYING:  # what it waits for is waited for from here
+            self._judge.start_over()
         return Decision(0.0, f"{BY_HAND}: holding still")
 
-    def _pause_or_resume(self) -> bool:
-        """Whether a pause began or ended with this frame."""
-        is_paused, is_wanted = self._state is LockState.PAUSED, self._pause_requested.is_set()
-        if is_paused == is_wanted:
+    def _pause_or_resume(self, pauses: bool, *, z_um: float) -> bool:
+        """Whether a pause began or ended with this frame; none ends where nothing may be moved."""
+        is_paused = self._state is LockState.PAUSED
+        if is_paused and not pauses:
+            return self._resume(z_um)
+        if is_paused or not pauses:
             return False
-        if is_wanted:
-            self._checking.interrupt()
-            self._enter(LockState.PAUSED)
-        else:
-            self._judge.start_over()
-            self._tracker.start_over()
-            self._enter(LockState.VERIFYING if self._checking.is_wanted else LockState.IDLE)
+        self._was_lost = self._state is LockState.LOST
+        self._checking.interrupt()
+        self._enter(LockState.PAUSED)
         return True
 
-    def _verify(
-        self, estimate: FocusEstimate, frame_yx: NDArray[Any], *, t_s: float, z_um: float
-    ) -> Decision:
+    def _resume(self, z_um: float) -> bool:
+        is_outside, was_outside = not self._supervisor.is_within(z_um), self._is_outside
+        self._is_outside = is_outside
+        if is_outside:
+            if not was_outside:
+                self._event(OUTSIDE)
+            return False
+        self._judge.start_over()
+        self._tracker.start_over()
+        began_in = LockState.VERIFYING if self._checking.is_wanted else LockState.IDLE
+        self._enter(LockState.LOST if self._was_lost else began_in)  # a pause finds no focus
+        return True
+
+    def _verify(self, estimate: FocusEstimate, frame_yx: NDArray[Any], *, z_um: float) -> Decision:
         """One more look of the self-check, or of looking for an image to begin it with."""
-        if not (self._checking.is_under_way or estimate.accepted):
-            self._judge.saw_nothing(frame_yx, t_s=t_s)
+        if self._doubt or not (self._checking.is_under_way or estimate.accepted):
+            self._judge.saw_nothing(frame_yx, is_doubted=bool(self._doubt))
+            if self._judge.is_blind_for_long:
+                self._checking.interrupt()
             return self._look_around(z_um)
         self._judge.saw()
         self._enter(LockState.VERIFYING)
@@ -305,17 +325,21 @@ class FocusLock:
 
     def _look_around(self, z_um: float) -> Decision:
         """Before the self-check: an image that can be told is waited for, and after a while looked for."""
-        is_late, is_due = self._judge.is_blind_for_long, self._recovery.is_due
-        if is_late and is_due and not (self._judge.is_empty or self._doubt):
+        is_late, is_empty = self._judge.is_blind_for_long, self._judge.is_empty
+        if is_late and self._recovery.is_due and not (is_empty or self._doubt):
             self._enter(LockState.SEARCHING)
             place_um = self._recovery.next_place_um(z_um)
             if place_um is not None:
                 return Decision(place_um - z_um, "looking for an image that can be told")
-        self._enter(LockState.VERIFYING)
+        is_in_vain = is_late and not self._recovery.is_due
+        if is_in_vain or (is_late and not is_empty):
+            self._enter(LockState.LOST)
+        elif self._state is not LockState.LOST:
+            self._enter(LockState.VERIFYING)
         away_um = z_um - self._recovery.home_um
-        if is_late and not self._recovery.is_due and self._is_away(away_um):
+        if is_in_vain and not self._doubt and self._is_away(away_um):
             return Decision(-away_um, "no image could be told: back to where it began")
-        return Decision(0.0, WAITING)
+        return Decision(0.0, self._doubt or (EMPTY if is_empty else WAITING))
 
     @property
     def _refusal(self) -> str:
@@ -347,16 +371,18 @@ class FocusLock:
             return Decision(0.0, self._refusal)
         if not self._judge.moves_help:
             return self._back(z_um, "moves did not help")
-        if self._doubt or not estimate.accepted:
-            seen = "the field is empty: waiting" if self._judge.is_empty else "the estimate was not accepted"
-            return self._without_an_answer(z_um, self._doubt or seen)
+        if self._doubt:  # whatever is wrong with the camera, a move would be blind
+            return Decision(0.0, self._doubt)
+        if not estimate.accepted:
+            seen = EMPTY if self._judge.is_empty else "the estimate was not accepted"
+            return self._without_an_answer(z_um, seen)
         if not self._judge.is_trusted:
             return self._without_an_answer(z_um, "the estimate is too uncertain")
         decision = decide(self._tracker.belief, self._settings.controller)
         return replace(decision, move_um=self._tracker.move_for(decision.move_um, z_um=z_um))
 
     def _without_an_answer(self, z_um: float, reason: str) -> Decision:
-        if self._state is LockState.SEARCHING and not self._doubt:
+        if self._state is LockState.SEARCHING:
             place_um = self._recovery.next_place_um(z_um)
             if place_um is not None:
                 return Decision(place_um - z_um, "looking for the lost focus")

@@ -15,8 +15,8 @@ from parfocal.estimate import FocusEstimate
 
 TEXTURE_EVERY_S = 10.0
 """What there is to see in focus changes slowly, and looking at it takes a part of a millisecond."""
-BLIND_EVERY = 20
-"""Frames that cannot be told, of which one is looked at."""
+BLIND_EVERY_S = 1.0
+"""Of the camera, when nothing can be told; each frame, where they come more slowly."""
 
 
 class Judge:
@@ -35,7 +35,7 @@ class Judge:
         self._settings, self._recovery, self._pixel_size_um = settings, recovery, pixel_size_um
         self._n_bad = self._n_blind = 0
         self._moves_help = True
-        self._is_empty = self._is_trusted = False
+        self._is_empty = self._is_trusted = self._is_seen_again = False
         self._textured_s = -math.inf
 
     @property
@@ -56,7 +56,7 @@ class Judge:
     @property
     def is_blind_for_long(self) -> bool:
         """Whether nothing could be told for so long that the focus is looked for."""
-        return self._n_blind / self._settings.frame_rate_hz >= self._settings.lost_after_s
+        return self._settings.is_long(self._n_blind)
 
     def start_over(self) -> None:
         """What was seen up to now is of another time."""
@@ -66,10 +66,10 @@ class Judge:
         """A frame of the self-check: there is something to see."""
         self._n_blind = 0
 
-    def saw_nothing(self, frame_yx: NDArray[Any], *, t_s: float) -> None:
+    def saw_nothing(self, frame_yx: NDArray[Any], *, is_doubted: bool) -> None:
         """A frame before the self-check that cannot be told."""
         self._n_blind += 1
-        self._look_for_texture(frame_yx, t_s=t_s, is_good=False)
+        self._notice_emptiness(frame_yx, is_doubted=is_doubted)
 
     def moves_are_useless(self, belief: Belief) -> bool:
         """Whether it is found now that moves again and again did not do what the estimates promised."""
@@ -99,7 +99,9 @@ class Judge:
         is_within = abs(error_um) <= settings.tolerance_um
         self._count(is_good=self._is_trusted and is_within and self._moves_help)
         is_good = self._n_bad == 0 and not belief.n_outliers
-        self._look_for_texture(frame_yx, t_s=t_s, is_good=is_good)
+        if is_good:
+            self._keep_texture(frame_yx, t_s=t_s)
+        self._notice_emptiness(frame_yx, is_doubted=is_doubted)
         if self._is_trusted and self._moves_help:
             recovery.answered(z_um, error_um=error_um)
         if is_good:
@@ -110,9 +112,11 @@ class Judge:
         return Standing(
             error_um=error_um,
             is_trusted=self._is_trusted,
-            bad_s=self._n_bad / settings.frame_rate_hz,
-            blind_s=self._n_blind / settings.frame_rate_hz,
+            is_good=self._n_bad == 0,
+            is_bad_for_long=settings.is_long(self._n_bad),
+            is_blind_for_long=self.is_blind_for_long,
             waits=waits,
+            is_empty=self._is_empty,
             may_search=recovery.is_due and not (waits or self._is_empty or is_doubted),
             moves_help=self._moves_help,
         )
@@ -121,13 +125,17 @@ class Judge:
         self._n_bad = 0 if is_good else self._n_bad + 1
         self._n_blind = 0 if self._is_trusted else self._n_blind + 1
 
-    def _look_for_texture(self, frame_yx: NDArray[Any], *, t_s: float, is_good: bool) -> None:
-        """Keeps in mind what a field in focus shows; and whether one that cannot be told shows much less."""
-        pixel_size_um = self._pixel_size_um
-        if is_good and t_s - self._textured_s >= TEXTURE_EVERY_S:
-            self._recovery.keep_texture(frame_yx, pixel_size_um=pixel_size_um)
+    def _keep_texture(self, frame_yx: NDArray[Any], *, t_s: float) -> None:
+        """Keeps in mind what a field in focus shows."""
+        if t_s - self._textured_s >= TEXTURE_EVERY_S:
+            self._recovery.keep_texture(frame_yx, pixel_size_um=self._pixel_size_um)
             self._textured_s = t_s
-        if not self._n_blind:
+
+    def _notice_emptiness(self, frame_yx: NDArray[Any], *, is_doubted: bool) -> None:
+        """Whether a field that cannot be told shows much less; of a doubted frame nobody knows."""
+        every = max(1, round(BLIND_EVERY_S * self._settings.frame_rate_hz))
+        if is_doubted or not self._n_blind:
             self._is_empty = False
-        elif self._n_blind % BLIND_EVERY == 1:
-            self._is_empty = self._recovery.is_empty(frame_yx, pixel_size_um=pixel_size_um)
+        elif self._is_seen_again or (self._n_blind - 1) % every == 0:
+            self._is_empty = self._recovery.is_empty(frame_yx, pixel_size_um=self._pixel_size_um)
+        self._is_seen_again = is_doubted

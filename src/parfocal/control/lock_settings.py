@@ -18,6 +18,9 @@ from parfocal.settings import Settings
 USUAL_DEPTH_UM = 0.8
 """Depth of field that the lengths of `LockSettings` suit: 40x/1.30, as in the 2018 paper."""
 
+FEWEST_FRAMES = 3
+"""A time that is to pass without a good frame is that many at least."""
+
 
 class LockSettings(Settings):
     """How a focus lock behaves.
@@ -35,7 +38,7 @@ class LockSettings(Settings):
     lost_after_s : float
         So long without a trusted estimate, and the focus is looked for; so long off target, or after a search
         in vain, and the lock is lost. In seconds of the camera, that is in frames divided by `frame_rate_hz`,
-        so that a sped-up clock does not shorten it.
+        so that a sped-up clock does not shorten it; and in three frames at least, however slow the camera.
     lost_um : float
         This far from the target, and the lock is lost at once.
     useless_moves : int
@@ -66,6 +69,20 @@ class LockSettings(Settings):
     watch: FrameWatchSettings = FrameWatchSettings()
     controller: ControllerSettings = ControllerSettings()
     belief: BeliefSettings = BeliefSettings()
+
+    def is_long(self, n_frames: int) -> bool:
+        """Whether so many frames in a row are as long as `lost_after_s`.
+
+        Examples
+        --------
+        >>> settings = LockSettings(limits=LimitSettings.around(100.0, reach_um=30.0))
+        >>> settings.is_long(99), settings.is_long(100)
+        (False, True)
+        >>> slow = settings.replace(frame_rate_hz=0.01)
+        >>> slow.is_long(2), slow.is_long(3)
+        (False, True)
+        """
+        return n_frames >= max(self.lost_after_s * self.frame_rate_hz, FEWEST_FRAMES)
 
     def for_depth(self, depth_um: float) -> Self:
         """The same with longer lengths where the depth of field is more than the `USUAL_DEPTH_UM` they suit.
