@@ -28,8 +28,8 @@ class TexturedMicroscope(TinyMicroscope):
     is_empty = False
 
     def snap(self) -> np.ndarray:
-        number = int(super().snap()[0, 0])
-        random = np.random.default_rng(number)
+        super().snap()
+        random = np.random.default_rng(self.n_snaps)
         cells = random.normal(0, 100, (16, 16)).repeat(4, axis=0).repeat(4, axis=1)
         frame = 1000 + random.normal(0, 10, (64, 64)) + (0 if self.is_empty else cells)
         return frame.clip(0).astype(np.uint16)

@@ -63,7 +63,7 @@ def test_the_same_controller_does_the_same_again(tmp_path, self_check, accepted)
 
 def test_a_wider_dead_band_moves_less_and_strays_further(tmp_path):
     record = recorded(tmp_path / "run")
-    wide = SETTINGS.replace(controller={"dead_band_um": 1.5})
+    wide = SETTINGS.replace(controller={"dead_band_um": 1.5}, tolerance_um=1.5)
     replayed = replay_controller(record, wide)
     really = summary_of_run(recorded(tmp_path / "wide", settings=wide).path)
     assert replayed.replay.n_moves < 0.7 * replayed.run.n_moves
@@ -75,7 +75,7 @@ def test_a_wider_dead_band_moves_less_and_strays_further(tmp_path):
 
 def test_errors_are_judged_by_the_estimates_where_the_truth_is_not_known(tmp_path):
     record = recorded(tmp_path / "run", with_truth=False)
-    replayed = replay_controller(record, SETTINGS.replace(controller={"dead_band_um": 1.5}))
+    replayed = replay_controller(record, SETTINGS.replace(controller={"dead_band_um": 1.5}, tolerance_um=1.5))
     assert replayed.run.residual_rms_um == summary_of_run(record.path).residual_rms_um
     assert replayed.replay.residual_rms_um > replayed.run.residual_rms_um
 

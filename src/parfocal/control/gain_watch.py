@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections import deque
 from dataclasses import dataclass
+from typing import Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from parfocal.settings import Settings
 
@@ -33,6 +34,12 @@ class GainWatchSettings(Settings):
     lowest: float = Field(default=0.6, gt=0)
     highest: float = Field(default=1.6, gt=0)
     fewest_moves: int = Field(default=10, ge=3)
+
+    @model_validator(mode="after")
+    def _check_order(self) -> Self:
+        if self.lowest >= self.highest:
+            raise ValueError(f"expected lowest below highest, got {self.lowest}, {self.highest}")
+        return self
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from parfocal.control.belief import BeliefSettings
 from parfocal.control.controller import ControllerSettings
@@ -70,6 +70,22 @@ class LockSettings(Settings):
     controller: ControllerSettings = ControllerSettings()
     belief: BeliefSettings = BeliefSettings()
 
+    @model_validator(mode="after")
+    def _check_that_they_go_together(self) -> Self:
+        limits, dead_band_um = self.limits, self.controller.dead_band_um
+        window_um = limits.highest_z_um - limits.lowest_z_um
+        ordered = {
+            "a dead_band_um of at most tolerance_um": (dead_band_um, self.tolerance_um),
+            "a dead_band_um of at most largest_step_um": (dead_band_um, limits.largest_step_um),
+            "a tolerance_um of at most lost_um": (self.tolerance_um, self.lost_um),
+            "a tolerance_um of at most the window": (self.tolerance_um, window_um),
+            "a backlash_um of at most the window": (self.backlash_um, window_um),
+        }
+        for expected, (low_um, high_um) in ordered.items():
+            if low_um > high_um:
+                raise ValueError(f"expected {expected}, got {low_um:g} and {high_um:g}")
+        return self
+
     def is_long(self, n_frames: int) -> bool:
         """Whether so many frames in a row are as long as `lost_after_s`.
 
@@ -87,7 +103,7 @@ class LockSettings(Settings):
     def for_depth(self, depth_um: float) -> Self:
         """The same with longer lengths where the depth of field is more than the `USUAL_DEPTH_UM` they suit.
 
-        Limits, target and drift stay as they are.
+        Limits, target and drift stay as they are, and the dead band within the largest step.
 
         Examples
         --------
@@ -101,7 +117,7 @@ class LockSettings(Settings):
             tolerance_um=factor * self.tolerance_um,
             lost_um=factor * self.lost_um,
             controller=self.controller.replace(
-                dead_band_um=factor * self.controller.dead_band_um,
+                dead_band_um=min(factor * self.controller.dead_band_um, self.limits.largest_step_um),
                 largest_sd_um=factor * self.controller.largest_sd_um,
                 long_move_um=factor * self.controller.long_move_um,
             ).model_dump(),

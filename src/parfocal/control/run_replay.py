@@ -21,7 +21,7 @@ from parfocal.errors import InputError
 from parfocal.estimate import NORMAL_90, FocusEstimate
 
 ANY_RANGE_UM = (-math.inf, math.inf)
-_ANY_FRAME = np.zeros((1, 1), np.uint8)
+_ANY_FRAME = np.ones((1, 1), np.uint8)
 
 
 @dataclass(frozen=True)

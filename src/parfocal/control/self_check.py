@@ -12,9 +12,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from parfocal.settings import Settings
 
@@ -58,6 +59,18 @@ class SelfCheckSettings(Settings):
     lowest_gain: float = Field(default=0.1, gt=0)
     highest_gain: float = Field(default=2.5, gt=0)
     most_tries: int = Field(default=3, ge=1)
+
+    @model_validator(mode="after")
+    def _check_order(self) -> Self:
+        if self.lowest_gain >= self.highest_gain:
+            raise ValueError(
+                f"expected lowest_gain below highest_gain, got {self.lowest_gain}, {self.highest_gain}"
+            )
+        if self.fewest_accepted > self.looks:
+            raise ValueError(
+                f"expected a fewest_accepted of at most the {self.looks} looks of {self.rounds} rounds"
+            )
+        return self
 
     @property
     def looks(self) -> int:
