@@ -71,6 +71,19 @@ class TinyMicroscope:
         self.calls.append("stop")
 
 
+class TexturedMicroscope(TinyMicroscope):
+    """Shows cells, as noise that neighbouring pixels share; none where it is emptied."""
+
+    is_empty = False
+
+    def snap(self) -> np.ndarray:
+        super().snap()
+        random = np.random.default_rng(self.n_snaps)
+        cells = random.normal(0, 100, (16, 16)).repeat(4, axis=0).repeat(4, axis=1)
+        frame = 1000 + random.normal(0, 10, (64, 64)) + (0 if self.is_empty else cells)
+        return frame.clip(0).astype(np.uint16)
+
+
 class TruthfulEstimator:
     """Knows the defocus up to noise, and a bias of the scene that changes slowly."""
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from lock_fakes import TinyMicroscope, TruthfulEstimator
+from lock_fakes import TexturedMicroscope, TinyMicroscope, TruthfulEstimator
 
 from parfocal.control import (
     FocusLock,
@@ -20,19 +20,6 @@ from parfocal.control.texture import texture_of
 
 SETTINGS = LockSettings(limits=LimitSettings(lowest_z_um=-60, highest_z_um=60))
 RANGE_UM = 15.0
-
-
-class TexturedMicroscope(TinyMicroscope):
-    """Shows cells, as noise that neighbouring pixels share; none where it is emptied."""
-
-    is_empty = False
-
-    def snap(self) -> np.ndarray:
-        super().snap()
-        random = np.random.default_rng(self.n_snaps)
-        cells = random.normal(0, 100, (16, 16)).repeat(4, axis=0).repeat(4, axis=1)
-        frame = 1000 + random.normal(0, 10, (64, 64)) + (0 if self.is_empty else cells)
-        return frame.clip(0).astype(np.uint16)
 
 
 def lock_on(microscope: TinyMicroscope, clock: SimulatedClock, *, settings=SETTINGS, told=None) -> FocusLock:

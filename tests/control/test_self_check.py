@@ -46,6 +46,16 @@ def test_a_gain_that_is_not_quite_one_is_told_and_not_refused(gain):
     check = check_looks(looks_of(gain), SETTINGS)
     assert check.refusal == ""
     assert check.gain == pytest.approx(gain, abs=0.06) and f"gain {check.gain:.2f}" in check.in_words
+    assert ("warning" in check.in_words) == (not 0.6 <= check.gain <= 1.6)
+
+
+@pytest.mark.parametrize(("gain", "much"), [(0.4, "much less"), (2.0, "much more")])
+def test_a_gain_that_is_far_from_one_is_warned_of_in_the_record(tmp_path, gain, much):
+    log = RunLog.create(tmp_path / "run.sqlite", settings={}, model_fingerprint="")
+    lock, _ = lock_with(sign=gain, log=log)
+    lock.run(2.0)
+    told = [event.text for event in RunLog.open(tmp_path / "run.sqlite").events()]
+    assert sum(f"warning: the answers change {much}" in text for text in told) == 1
 
 
 def test_steady_drift_does_not_count():

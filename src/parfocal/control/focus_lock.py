@@ -22,6 +22,7 @@ from parfocal.control.lock_snapshot import LockSnapshot
 from parfocal.control.lock_state import LockState, next_state
 from parfocal.control.lock_summary import LockSummary, LockTally
 from parfocal.control.recovery import Recovery
+from parfocal.control.repeats import Repeats
 from parfocal.control.run_log import RunLog
 from parfocal.control.self_check import SelfCheck
 from parfocal.control.supervisor import CutBy, Move, Supervisor
@@ -35,7 +36,9 @@ _HELD_BY = {
 }
 BY_HAND = "somebody moved the drive"
 """So begins the reason of a frame, and the event, where somebody did."""
-EMPTY = "the field is empty: waiting"
+EMPTY, NOT_ACCEPTED = "the field is empty: waiting", "the estimate was not accepted"
+LOOKING = "looking for "
+"""So begins the reason of a frame in a search."""
 OUTSIDE = "the pause goes on: the drive stands outside the window"
 HARDLY = 0.1
 """Of a move that was asked for: no more, and the drive was held."""
@@ -112,7 +115,7 @@ class FocusLock:
         self._cut_by = CutBy.NOTHING
         self._doubt = ""
         self._was_lost = self._is_outside = False  # when the pause began; at the last wish to end it
-        self._first_event = first_event
+        self._first_event, self._repeats = first_event, Repeats()
         self._frame_yx: NDArray[Any] | None = None
 
     @property
@@ -207,7 +210,7 @@ class FocusLock:
             decision = self._yield_to_a_hand(z_um)
         move = self._supervisor.move_by(decision.move_um) if decision.move_um else Move(0.0)
         if move.cut_by is CutBy.HAND:
-            self._yield_to_a_hand(self._supervisor.position_um())
+            decision = self._yield_to_a_hand(self._supervisor.position_um())
         if self._state is not LockState.VERIFYING:  # a known move that is cut short proves nothing of focus
             self._notice_cut(move, wanted_um=decision.move_um)
         belief = self._tracker.belief
@@ -232,7 +235,7 @@ class FocusLock:
         """What the model says of a new frame; not to be acted on where the frame is old."""
         doubt = self._watch.doubt(frame_yx, took_s=self._clock.now_s() - t_s)
         if doubt and not self._doubt:
-            self._event(doubt)
+            self._repeated(doubt, kind=doubt)
         self._doubt = doubt
         estimate = self._estimator.estimate(frame_yx, pixel_size_um=self._camera.pixel_size_um)
         if doubt:
@@ -266,7 +269,7 @@ class FocusLock:
 
     def _yield_to_a_hand(self, z_um: float) -> Decision:
         """Somebody wants the drive elsewhere: nothing goes back from there but by what an image says."""
-        self._event(f"{BY_HAND} to {z_um:.2f} um")
+        self._repeated(f"{BY_HAND} to {z_um:.2f} um", kind=BY_HAND)
         self._recovery.left_by_a_hand(z_um)
         self._checking.interrupt()
         self._gain_watch.forget_looks()
@@ -330,7 +333,7 @@ class FocusLock:
             self._enter(LockState.SEARCHING)
             place_um = self._recovery.next_place_um(z_um)
             if place_um is not None:
-                return Decision(place_um - z_um, "looking for an image that can be told")
+                return Decision(place_um - z_um, f"{LOOKING}an image that can be told")
         is_in_vain = is_late and not self._recovery.is_due
         if is_in_vain or (is_late and not is_empty):
             self._enter(LockState.LOST)
@@ -374,7 +377,7 @@ class FocusLock:
         if self._doubt:  # whatever is wrong with the camera, a move would be blind
             return Decision(0.0, self._doubt)
         if not estimate.accepted:
-            seen = EMPTY if self._judge.is_empty else "the estimate was not accepted"
+            seen = EMPTY if self._judge.is_empty else NOT_ACCEPTED
             return self._without_an_answer(z_um, seen)
         if not self._judge.is_trusted:
             return self._without_an_answer(z_um, "the estimate is too uncertain")
@@ -385,7 +388,7 @@ class FocusLock:
         if self._state is LockState.SEARCHING:
             place_um = self._recovery.next_place_um(z_um)
             if place_um is not None:
-                return Decision(place_um - z_um, "looking for the lost focus")
+                return Decision(place_um - z_um, f"{LOOKING}the lost focus")
         return self._back(z_um, reason)
 
     def _back(self, z_um: float, reason: str) -> Decision:
@@ -402,7 +405,7 @@ class FocusLock:
     def _enter(self, state: LockState) -> None:
         if state is self._state:
             return
-        self._event(str(state))
+        self._repeated(str(state), kind=str(state))
         self._state = state
         if state is LockState.SEARCHING:
             self._recovery.begin()
@@ -415,7 +418,7 @@ class FocusLock:
         self._gain_watch.look(t_s=t_s, z_um=z_um, told_um=estimate.defocus_um, drift_um_per_s=drift_um_per_s)
         news = self._gain_watch.news()
         if news:
-            self._event(news)
+            self._repeated(news, kind=news.split(":")[0])
 
     def _notice_cut(self, move: Move, *, wanted_um: float) -> None:
         is_held = abs(move.um) <= HARDLY * abs(wanted_um)
@@ -424,7 +427,7 @@ class FocusLock:
             self._recovery.skip()
         cut_by = move.cut_by if is_held else CutBy.NOTHING
         if cut_by is not self._cut_by and cut_by in _HELD_BY:
-            self._event(_HELD_BY[cut_by])
+            self._repeated(_HELD_BY[cut_by], kind=_HELD_BY[cut_by])
         self._cut_by = cut_by
 
     def _publish(self, snapshot: LockSnapshot) -> LockSnapshot:
@@ -440,7 +443,15 @@ class FocusLock:
         try:
             self._supervisor.stop()
         finally:
+            for untold in self._repeats.untold():
+                self._event(untold)
             self._event(text)
+
+    def _repeated(self, text: str, *, kind: str) -> None:
+        """An event that may come again and again."""
+        told = self._repeats.told(text, kind=kind, t_s=self._clock.now_s())
+        if told:
+            self._event(told)
 
     def _event(self, text: str) -> None:
         if self._log is not None:

@@ -16,6 +16,9 @@ EVERY_PX = 8
 FULL = tuple(2**bits - 1 for bits in (8, 10, 12, 14, 16))
 """What a camera says of a pixel that can take no more light, by its bits."""
 
+DOUBTS = ("the camera ", "the frame is ")
+"""So begins whatever is said of a frame that is not to be trusted."""
+
 
 class FrameWatchSettings(Settings):
     """When a frame is not to be trusted.

@@ -131,7 +131,11 @@ class SelfCheck:
         """One line for a record."""
         if self.refusal:
             return self.refusal
-        return f"gain {self.gain:.2f} +- {self.gain_sd:.2f}"
+        told = f"gain {self.gain:.2f} +- {self.gain_sd:.2f}"
+        if VOUCHED_GAINS[0] <= self.gain <= VOUCHED_GAINS[1]:
+            return told
+        much = "less" if self.gain < 1 else "more"
+        return f"{told}; warning: the answers change much {much} than the stage moves, as of another scale"
 
 
 def planned_offset_um(look: int, *, step_um: float) -> float:

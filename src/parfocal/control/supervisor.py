@@ -9,13 +9,12 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from parfocal.control.allowance import Allowance
+from parfocal.control.allowance import HOUR_S, Allowance
 from parfocal.control.clock import Clock
 from parfocal.control.devices import FocusDrive
 from parfocal.errors import DeviceError, LimitError
 from parfocal.settings import Settings
 
-HOUR_S = 3600.0
 MOST_OF_IT = 0.6
 """Of a move, from which on it was undone; less than that may be a drive that creeps back."""
 
