@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -17,12 +16,12 @@ from parfocal.control.devices import Camera, FocusDrive
 from parfocal.control.frame_watch import FrameWatch
 from parfocal.control.gain_watch import AT_REST_UM, GainWatch
 from parfocal.control.judge import Judge
+from parfocal.control.lock_report import LockReport
 from parfocal.control.lock_settings import LockSettings
 from parfocal.control.lock_snapshot import LockSnapshot
 from parfocal.control.lock_state import LockState, next_state
 from parfocal.control.lock_summary import LockSummary, LockTally
 from parfocal.control.recovery import Recovery
-from parfocal.control.repeats import Repeats
 from parfocal.control.run_log import RunLog
 from parfocal.control.self_check import SelfCheck
 from parfocal.control.supervisor import CutBy, Move, Supervisor
@@ -89,12 +88,11 @@ class FocusLock:
         self._estimator = estimator
         self._settings = settings
         self._clock = clock
-        self._log = log
-        self._on_step = on_step
         self._truth = truth
         self._supervisor = Supervisor(drive, settings.limits, clock=clock)
         self._watch = FrameWatch(settings.watch)
-        self._tally = LockTally(target_um=settings.controller.target_um, tolerance_um=settings.tolerance_um)
+        tally = LockTally(target_um=settings.controller.target_um, tolerance_um=settings.tolerance_um)
+        self._report = LockReport(clock, tally, log=log, on_step=on_step)
         self._gain_watch = GainWatch(settings.gain_watch)
         self._recovery = Recovery(
             settings.limits,
@@ -115,8 +113,7 @@ class FocusLock:
         self._cut_by = CutBy.NOTHING
         self._doubt = ""
         self._was_lost = self._is_outside = False  # when the pause began; at the last wish to end it
-        self._first_event, self._repeats = first_event, Repeats()
-        self._frame_yx: NDArray[Any] | None = None
+        self._first_event = first_event
 
     @property
     def self_check(self) -> SelfCheck | None:
@@ -153,7 +150,7 @@ class FocusLock:
         """
         fault = ""
         try:
-            self._event(self._first_event)
+            self._report.event(self._first_event)
             self._loop(duration_s)
             fault = self._refusal
             self._end(LockState.STOPPED, fault or "stopped")
@@ -162,9 +159,8 @@ class FocusLock:
         except (DeviceError, OutputError) as error:
             fault = str(error)
         finally:
-            if self._log is not None:
-                self._log.close()
-        return self._tally.summary(fault=fault)
+            self._report.close()
+        return self._report.summary(fault=fault)
 
     def step(self) -> LockSnapshot:
         """One frame: look, believe, decide, move.
@@ -175,7 +171,7 @@ class FocusLock:
             If camera or drive fail. The drive was stopped first.
         """
         try:
-            return self._publish(self._look_and_move())
+            return self._look_and_move()
         except KeyboardInterrupt:
             self._supervisor.stop()
             raise
@@ -202,7 +198,7 @@ class FocusLock:
         is_left_alone = pauses or self._state is LockState.PAUSED
         z_um = self._supervisor.glance_um() if is_left_alone else self._supervisor.position_um()
         is_displaced = self._supervisor.is_displaced
-        frame_yx = self._frame_yx = self._camera.snap()
+        frame_yx = self._camera.snap()
         estimate = self._see(frame_yx, t_s=t_s)
         true_defocus_um = None if self._truth is None else self._truth()
         decision = self._think(estimate, frame_yx, t_s=t_s, z_um=z_um, pauses=pauses)
@@ -213,29 +209,24 @@ class FocusLock:
             decision = self._yield_to_a_hand(self._supervisor.position_um())
         if self._state is not LockState.VERIFYING:  # a known move that is cut short proves nothing of focus
             self._notice_cut(move, wanted_um=decision.move_um)
-        belief = self._tracker.belief
-        return LockSnapshot(
+        snapshot = LockSnapshot.of(
+            estimate,
+            self._tracker.belief,
             t_s=t_s,
-            wall_time_s=time.time(),
             z_um=z_um,
-            defocus_um=estimate.defocus_um,
-            std_um=estimate.std_um,
-            in_distribution=estimate.in_distribution,
-            accepted=estimate.accepted,
-            latency_ms=estimate.latency_ms,
-            belief_um=belief.mean_um,
-            belief_sd_um=belief.sd_um,
             state=self._state,
             move_um=move.um,
             reason=decision.reason,
             true_defocus_um=true_defocus_um,
         )
+        self._report.frame(snapshot, frame_yx)
+        return snapshot
 
     def _see(self, frame_yx: NDArray[Any], *, t_s: float) -> FocusEstimate:
         """What the model says of a new frame; not to be acted on where the frame is old."""
         doubt = self._watch.doubt(frame_yx, took_s=self._clock.now_s() - t_s)
         if doubt and not self._doubt:
-            self._repeated(doubt, kind=doubt)
+            self._report.may_repeat(doubt)
         self._doubt = doubt
         estimate = self._estimator.estimate(frame_yx, pixel_size_um=self._camera.pixel_size_um)
         if doubt:
@@ -269,7 +260,7 @@ class FocusLock:
 
     def _yield_to_a_hand(self, z_um: float) -> Decision:
         """Somebody wants the drive elsewhere: nothing goes back from there but by what an image says."""
-        self._repeated(f"{BY_HAND} to {z_um:.2f} um", kind=BY_HAND)
+        self._report.may_repeat(f"{BY_HAND} to {z_um:.2f} um", kind=BY_HAND)
         self._recovery.left_by_a_hand(z_um)
         self._checking.interrupt()
         self._gain_watch.forget_looks()
@@ -294,7 +285,7 @@ class FocusLock:
         self._is_outside = is_outside
         if is_outside:
             if not was_outside:
-                self._event(OUTSIDE)
+                self._report.event(OUTSIDE)
             return False
         self._judge.start_over()
         self._tracker.start_over()
@@ -317,7 +308,7 @@ class FocusLock:
             self._state = LockState.IDLE  # the event that follows tells more
             self._end_check()
         if step.event:
-            self._event(step.event)
+            self._report.event(step.event)
         return step.decision
 
     def _end_check(self) -> None:
@@ -359,7 +350,7 @@ class FocusLock:
         """What a frame says of the model, the moves and the state."""
         judge, belief = self._judge, self._tracker.belief
         if judge.moves_are_useless(belief):
-            self._event("lost: moves do not help; the model may have the wrong sign for this sample")
+            self._report.event("lost: moves do not help; the model may have the wrong sign for this sample")
         standing = judge.standing(
             estimate, belief, frame_yx, t_s=t_s, z_um=z_um, is_doubted=bool(self._doubt)
         )
@@ -405,7 +396,7 @@ class FocusLock:
     def _enter(self, state: LockState) -> None:
         if state is self._state:
             return
-        self._repeated(str(state), kind=str(state))
+        self._report.may_repeat(str(state))
         self._state = state
         if state is LockState.SEARCHING:
             self._recovery.begin()
@@ -418,7 +409,7 @@ class FocusLock:
         self._gain_watch.look(t_s=t_s, z_um=z_um, told_um=estimate.defocus_um, drift_um_per_s=drift_um_per_s)
         news = self._gain_watch.news()
         if news:
-            self._repeated(news, kind=news.split(":")[0])
+            self._report.may_repeat(news, kind=news.split(":")[0])
 
     def _notice_cut(self, move: Move, *, wanted_um: float) -> None:
         is_held = abs(move.um) <= HARDLY * abs(wanted_um)
@@ -427,32 +418,12 @@ class FocusLock:
             self._recovery.skip()
         cut_by = move.cut_by if is_held else CutBy.NOTHING
         if cut_by is not self._cut_by and cut_by in _HELD_BY:
-            self._repeated(_HELD_BY[cut_by], kind=_HELD_BY[cut_by])
+            self._report.may_repeat(_HELD_BY[cut_by])
         self._cut_by = cut_by
-
-    def _publish(self, snapshot: LockSnapshot) -> LockSnapshot:
-        self._tally.add(snapshot)
-        if self._log is not None:
-            self._log.append(snapshot, self._frame_yx)
-        if self._on_step is not None:
-            self._on_step(snapshot)
-        return snapshot
 
     def _end(self, state: LockState, text: str) -> None:
         self._state = state
         try:
             self._supervisor.stop()
         finally:
-            for untold in self._repeats.untold():
-                self._event(untold)
-            self._event(text)
-
-    def _repeated(self, text: str, *, kind: str) -> None:
-        """An event that may come again and again."""
-        told = self._repeats.told(text, kind=kind, t_s=self._clock.now_s())
-        if told:
-            self._event(told)
-
-    def _event(self, text: str) -> None:
-        if self._log is not None:
-            self._log.event(self._clock.now_s(), text)
+            self._report.last(text)
