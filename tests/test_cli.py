@@ -185,10 +185,10 @@ def test_runs_replay_lets_another_controller_act(
     assert finished.code == 0, finished.err
     told = json.loads(finished.out)
     assert told["run"]["n_frames"] == told["replay"]["n_frames"] == 40
-    wide = parfocal("runs", "replay", locked[0], "--dead-band", 9, "--json")
+    wide = parfocal("runs", "replay", locked[0], "--dead-band", 1, "--json")
     moves = json.loads(wide.out)["replay"]["n_moves"]
     assert moves <= told["replay"]["n_moves"]
-    both = parfocal("runs", "replay", locked[0], trained, "--dead-band", 9)
+    both = parfocal("runs", "replay", locked[0], trained, "--dead-band", 1)
     assert both.code == 0, both.err
     assert both.out.splitlines()[0].startswith(f"{told_images(locked[0])} images: ")
     assert both.out.splitlines()[-1].split()[:3] == ["the", "replay", str(moves)]

@@ -262,6 +262,7 @@ def without_positions(path: Path) -> None:
         pytest.param(coarser_stack, ("--largest-step", "0"), "largest_step_um", id="no step"),
         pytest.param(coarser_stack, ("--lowest-z", "9"), "lowest_z_um", id="limits upside down"),
         pytest.param(coarser_stack, ("--target", "nan"), "target_um", id="no target"),
+        pytest.param(coarser_stack, ("--dead-band", "40"), "at most tolerance_um", id="wide dead band"),
         pytest.param(coarser_stack, ("--hours", "0"), "above 0", id="no time"),
         pytest.param(coarser_stack, ("--out", "run.png"), "run.sqlite", id="record named like its plot"),
     ],
@@ -395,6 +396,7 @@ def test_resume_refuses_another_model_and_no_record(run: Path, trained: Path, pa
         pytest.param(("export", "--images", "new"), "kept no images", id="no images to write"),
         pytest.param(("replay", "bright-field-high-na"), "NA", id="optics not known"),
         pytest.param(("replay", "--dead-band", "-1"), "dead_band_um", id="no dead band"),
+        pytest.param(("replay", "--dead-band", "40"), "at most tolerance_um", id="wide dead band"),
     ],
 )
 def test_runs_refuses_what_a_record_has_not(

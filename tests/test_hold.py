@@ -16,16 +16,9 @@ from parfocal.control.run_summary import summary_of_run
 from parfocal.data import write_stack
 from parfocal.errors import DeviceError, ImageFileError, InputError, LimitError, ModelError
 from parfocal.estimate import FocusEstimate
-from parfocal.hold import (
-    Rig,
-    draw_run,
-    figure_of,
-    hold_focus,
-    replay_rig,
-    simulated_rig,
-    window_around,
-)
+from parfocal.hold import draw_run, figure_of, hold_focus
 from parfocal.microscope import ExperimentSettings
+from parfocal.rigs import Rig, replay_rig, simulated_rig, window_around
 from parfocal.zstack import ZStack
 from tiny_microscope import TINY
 

@@ -7,9 +7,9 @@ import pytest
 
 from parfocal.control import LimitSettings, SimulatedClock
 from parfocal.errors import DeviceError, InputError, LimitError
-from parfocal.hold import Rig
 from parfocal.live_stack import PLANES, live_stack
 from parfocal.microscope import ReplayMicroscope
+from parfocal.rigs import Rig
 from parfocal.zstack import ZStack
 
 STACK = ZStack(np.arange(41 * 12, dtype=np.uint16).reshape(41, 3, 4), np.linspace(90, 110, 41), 0.24)

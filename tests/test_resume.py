@@ -21,9 +21,10 @@ from parfocal.control import LimitSettings, LockSettings, LockState, RunLog, run
 from parfocal.control.run_summary import summary_of_run
 from parfocal.errors import InputError, LimitError
 from parfocal.estimate import FocusEstimate
-from parfocal.hold import Rig, figure_of, hold_focus, micromanager_rig, simulated_rig
+from parfocal.hold import figure_of, hold_focus
 from parfocal.microscope import ExperimentSettings
 from parfocal.resume import resume_focus
+from parfocal.rigs import Rig, micromanager_rig, simulated_rig
 from test_hold import Told, Unplugged, settings_of
 from tiny_microscope import TINY
 

@@ -11,8 +11,9 @@ from PIL import Image
 from parfocal.control import RunLog, RunRecord
 from parfocal.data import read_stack
 from parfocal.errors import InputError
-from parfocal.hold import hold_focus, simulated_rig
+from parfocal.hold import hold_focus
 from parfocal.microscope import ExperimentSettings
+from parfocal.rigs import simulated_rig
 from parfocal.run_images import export_images
 from test_hold import Told, settings_of
 from tiny_microscope import TINY

@@ -37,9 +37,9 @@ from parfocal.errors import InputError, ParfocalError
 from parfocal.estimate import Estimator, FocusEstimate
 from parfocal.evaluation.evaluate import json_text
 from parfocal.evaluation.figures import BLUE, GREEN, VERMILION, in_project_style, save_figure
-from parfocal.hold import NEW_DAY
 from parfocal.model import FocusEstimator, use_threads
 from parfocal.optics import SimulatedStack, VirtualMicroscope, preset, simulate_stack
+from parfocal.rigs import NEW_DAY
 
 sys.path.append(str(Path(__file__).parents[1] / "focus"))  # where frames to be refused are measured
 from rejection import WRONG_UM, asked_of, compare, summary

@@ -21,9 +21,9 @@ from parfocal.control import (
     Supervisor,
 )
 from parfocal.estimate import Estimator
-from parfocal.hold import NEW_DAY
 from parfocal.microscope import ExperimentSettings, Sample, SimulatedMicroscope
 from parfocal.optics import VirtualMicroscope, preset, settings_of_day
+from parfocal.rigs import NEW_DAY
 
 OURS, PAPER, SMOOTHED, CLIMBER, NONE = "parfocal", "2018", "ewma", "hill climber", "none"
 CONTENDERS = (OURS, PAPER, SMOOTHED, CLIMBER, NONE)

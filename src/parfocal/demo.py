@@ -19,10 +19,11 @@ from parfocal.evaluation.evaluate import evaluate
 from parfocal.evaluation.figures import save_figure
 from parfocal.evaluation.overview import overview
 from parfocal.evaluation.report import FRAMES_FILE
-from parfocal.hold import figure_of, hold_focus, simulated_rig, window_around
+from parfocal.hold import figure_of, hold_focus
 from parfocal.microscope import ExperimentSettings
 from parfocal.model import FocusEstimator, Recipe, default_recipe, inheritance_of, starting_model, train
 from parfocal.optics import preset
+from parfocal.rigs import simulated_rig, window_around
 from parfocal.zstack import ZStack
 
 MARK = "demo.txt"

@@ -8,7 +8,7 @@ import numpy as np
 
 from parfocal.control import CutBy, LimitSettings, Supervisor
 from parfocal.errors import DeviceError, InputError, LimitError
-from parfocal.hold import Rig
+from parfocal.rigs import Rig
 from parfocal.zstack import ZStack
 
 PLANES = 9

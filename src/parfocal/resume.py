@@ -22,7 +22,8 @@ from parfocal.control.run_record import RESUMED
 from parfocal.control.run_summary import summary_of_run
 from parfocal.errors import InputError
 from parfocal.estimate import Estimator
-from parfocal.hold import Rig, checked_for, draw_run, facts_of, refuse_no_time
+from parfocal.hold import checked_for, draw_run, facts_of, refuse_no_time
+from parfocal.rigs import Rig
 
 
 def resume_focus(

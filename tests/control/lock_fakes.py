@@ -49,7 +49,13 @@ class TinyMicroscope:
         if self.n_snaps == self.camera_fails_at:
             raise self.error
         self.n_snaps += 1
-        return np.full((4, 4), self.n_snaps, np.uint16)
+        number = (
+            self.n_snaps % 2**16,
+            self.n_snaps // 2**16,
+            1,
+            2,
+        )  # rows of even light, no two frames alike
+        return np.array(number, np.uint16)[:, None].repeat(4, axis=1)
 
     def position_um(self) -> float:
         return self.z_um
@@ -63,6 +69,19 @@ class TinyMicroscope:
 
     def stop(self) -> None:
         self.calls.append("stop")
+
+
+class TexturedMicroscope(TinyMicroscope):
+    """Shows cells, as noise that neighbouring pixels share; none where it is emptied."""
+
+    is_empty = False
+
+    def snap(self) -> np.ndarray:
+        super().snap()
+        random = np.random.default_rng(self.n_snaps)
+        cells = random.normal(0, 100, (16, 16)).repeat(4, axis=0).repeat(4, axis=1)
+        frame = 1000 + random.normal(0, 10, (64, 64)) + (0 if self.is_empty else cells)
+        return frame.clip(0).astype(np.uint16)
 
 
 class TruthfulEstimator:

@@ -15,7 +15,8 @@ from parfocal.estimate import FocusEstimate
 LIMITS = LimitSettings(lowest_z_um=-20.0, highest_z_um=15.0, largest_step_um=4.0)
 HISTORIES, PARTS, MOST_STEPS = 100_000, 10, 8
 WILD = (math.nan, math.inf, -math.inf, 1e9, -1e9, 0.0)
-FRAMES = [np.full((8, 8), k, np.uint16) for k in range(4)]
+FRAMES = [np.full((8, 8), 1000 + k, np.uint16) for k in range(4)]
+BLACK = np.zeros((8, 8), np.uint16)
 
 
 class HostileMicroscope:
@@ -35,7 +36,7 @@ class HostileMicroscope:
             self._clock.wait_until(self._clock.now_s() + 10)
         if luck < 0.08:
             self._z_um += self._chance.uniform(-30, 30)  # somebody's hand
-        return FRAMES[self._chance.randrange(len(FRAMES))]
+        return BLACK if luck > 0.97 else FRAMES[self._chance.randrange(len(FRAMES))]
 
     def position_um(self) -> float:
         luck = self._chance.random()

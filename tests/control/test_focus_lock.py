@@ -323,3 +323,21 @@ def test_without_the_truth_residuals_come_from_accepted_estimates():
     summary = summarise(snapshots, target_um=0, tolerance_um=1)
     assert summary.within_tolerance == pytest.approx(75 / 99, abs=0.03)
     assert summary.residual_rms_um == pytest.approx(0.33, abs=0.1)
+
+
+def test_a_lock_that_flaps_writes_events_now_and_then_and_counts_the_rest(tmp_path):
+    clock = SimulatedClock(paced=False)
+    microscope = TinyMicroscope(clock)
+    log = RunLog.create(tmp_path / "run", settings={}, model_fingerprint="")
+    told = TruthfulEstimator(microscope, accepted=lambda frame: frame % 2 == 0)
+    lock = lock_on(microscope, told, clock, log=log)
+    lock.run(600)
+    events = [event.text for event in RunLog.open(tmp_path / "run").events()]
+    assert len(events) < 60
+    uncertain = [text for text in events if text.startswith("uncertain")]
+    assert uncertain[:20] == ["uncertain"] * 20
+    assert all(text.endswith("more times before)") for text in uncertain[20:])
+    untold = [int(text.split()[0]) for text in events if text.endswith("more times: uncertain")]
+    counted = [int(text.split("(")[1].split()[0]) for text in uncertain[20:]]
+    assert len(uncertain) + sum(counted) + sum(untold) == 6000  # every other frame
+    assert events[-1] == "stopped"

@@ -35,3 +35,29 @@ def test_a_recorded_stack_may_repeat_its_planes():
 )
 def test_a_frame_that_took_long_is_doubted(took_s: float, told: str):
     assert FrameWatch(FrameWatchSettings()).doubt(FRAMES[0], took_s=took_s) == told
+
+
+@pytest.mark.parametrize(
+    ("value", "dtype", "told"),
+    [
+        (0, np.uint8, "the frame is black"),
+        (0, np.uint16, "the frame is black"),
+        (255, np.uint8, "the frame is saturated, every pixel is 255"),
+        (4095, np.uint16, "the frame is saturated, every pixel is 4095"),
+        (65535, np.uint16, "the frame is saturated, every pixel is 65535"),
+    ],
+)
+def test_a_black_or_saturated_frame_is_called_so_the_first_time_and_again(value, dtype, told: str):
+    watch, frame = FrameWatch(FrameWatchSettings()), np.full((64, 80), value, dtype)
+    assert all(watch.doubt(frame, took_s=0.05).startswith(told) for _ in range(3))
+
+
+@pytest.mark.parametrize("value", [0, 65535])
+def test_a_frame_in_which_a_single_pixel_shows_something_is_neither(value: int):
+    frame = np.full((64, 80), value, np.uint16)
+    frame[3, 3] = 900  # between the pixels that are compared
+    assert FrameWatch(FrameWatchSettings()).doubt(frame, took_s=0.05) == ""
+
+
+def test_even_light_is_no_reason_for_doubt():
+    assert FrameWatch(FrameWatchSettings()).doubt(np.full((64, 80), 900, np.uint16), took_s=0.05) == ""

@@ -67,6 +67,23 @@ def test_a_model_that_stops_following_is_told_in_the_record(tmp_path):
     assert "times as much as the stage moves" in warnings[0].text
 
 
+@pytest.mark.parametrize("gain", [0.4, 1.0])
+def test_the_errors_of_the_answers_that_led_to_a_move_do_not_count_as_its_effect(gain):
+    def told_gain(seed: int) -> float:
+        clock = SimulatedClock(20, paced=False)  # a frame a second
+        microscope = TinyMicroscope(clock, focus_um=lambda t_s: 5 * t_s / 3600)
+        told = TruthfulEstimator(microscope, noise_um=0.2, bias_um=0.1, sign=gain)
+        told._generator = np.random.default_rng(seed)
+        limits = LimitSettings(lowest_z_um=-60, highest_z_um=60)
+        lock = FocusLock(microscope, microscope, told, settings=LockSettings(limits=limits), clock=clock)
+        lock.run(4000)
+        assert lock.gain_watch.warning == ""  # some thirty moves: .2 of standard error
+        return lock.gain_watch.gain
+
+    # 1.1 and 1.7 if the frame just before the decision is taken
+    assert np.mean([told_gain(seed) for seed in range(4)]) == pytest.approx(gain, abs=0.2)
+
+
 def test_drift_over_a_gap_is_not_taken_for_the_effect_of_a_move(tmp_path):
     clock = SimulatedClock(720, paced=False)
     microscope = TinyMicroscope(clock, focus_um=lambda t_s: 4 * math.sin(t_s / 1500))

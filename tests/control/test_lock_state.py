@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -95,6 +96,13 @@ class LockMachine(RuleBasedStateMachine):
         except DeviceError:  # a hand that undoes move after move is another controller
             self.states.append(self.lock.state)
         assert not is_far or len(self.microscope.commands) == n_commands
+
+    @precondition(lambda self: self.states[-1] is LockState.PAUSED)
+    @rule(z_um=st.floats(31, 90), n=st.integers(1, 5))
+    def a_hand_takes_the_drive_out_of_the_window_during_a_pause(self, z_um: float, n: int) -> None:
+        self.microscope.z_um = z_um
+        self.look(n)
+        assert self.states[-1] is LockState.PAUSED
 
     @rule()
     def pause(self) -> None:
@@ -194,3 +202,77 @@ def test_what_a_hand_does_during_a_pause_is_not_held_against_the_model():
     look(40)
     assert lock.state is LockState.LOCKED
     assert abs(microscope.true_defocus_um()) < 1.0
+
+
+def looks_at(lock: FocusLock, clock: SimulatedClock, n: int) -> list[LockState]:
+    states = []
+    for _ in range(n):
+        clock.wait_until(clock.now_s() + 0.05)
+        states.append(lock.step().state)
+    return states
+
+
+def test_during_a_pause_the_drive_may_be_anywhere_and_the_lock_goes_on_when_it_is_back():
+    clock = SimulatedClock(paced=False)
+    microscope = TinyMicroscope(clock)
+    settings = LockSettings(limits=LIMITS)
+    lock = FocusLock(microscope, microscope, TruthfulEstimator(microscope), settings=settings, clock=clock)
+    looks_at(lock, clock, 40)
+    lock.request_pause()
+    microscope.z_um = 400.0  # before the pause has begun: to change the slide
+    assert set(looks_at(lock, clock, 20)) == {LockState.PAUSED}
+    lock.request_resume()
+    microscope.commands.clear()
+    assert set(looks_at(lock, clock, 20)) == {LockState.PAUSED}
+    assert lock.step().reason == "the pause goes on: the drive stands outside the window"
+    assert microscope.commands == []
+    microscope.z_um = 3.0
+    assert looks_at(lock, clock, 40)[-1] is LockState.LOCKED
+    assert abs(microscope.true_defocus_um()) < 1.0
+
+
+def test_a_drive_that_does_not_answer_during_a_pause_is_a_failure():
+    clock = SimulatedClock(paced=False)
+    microscope = TinyMicroscope(clock)
+    settings = LockSettings(limits=LIMITS)
+    lock = FocusLock(microscope, microscope, TruthfulEstimator(microscope), settings=settings, clock=clock)
+    lock.request_pause()
+    looks_at(lock, clock, 5)
+    microscope.z_um = float("nan")
+    with pytest.raises(DeviceError, match="it reads nan"):
+        lock.step()
+    assert lock.state is LockState.FAULT
+
+
+@pytest.mark.parametrize("self_check", [None, {}], ids=["no check", "to be checked"])
+def test_a_pause_that_began_in_lost_ends_in_lost_until_an_answer_can_be_trusted(self_check):
+    clock = SimulatedClock(paced=False)
+    microscope = TinyMicroscope(clock)
+    settings = LockSettings(limits=LIMITS, self_check=self_check, search=None)
+    can_be_told = {False}
+    told = TruthfulEstimator(microscope, accepted=lambda frame: True in can_be_told)
+    lock = FocusLock(microscope, microscope, told, settings=settings, clock=clock)
+    assert looks_at(lock, clock, 110)[-1] is LockState.LOST
+    lock.request_pause()
+    looks_at(lock, clock, 10)
+    lock.request_resume()
+    assert set(looks_at(lock, clock, 60)) == {LockState.LOST}
+    can_be_told.add(True)
+    states = looks_at(lock, clock, 40)
+    assert states[0] in (LockState.VERIFYING, LockState.LOCKED) and states[-1] is LockState.LOCKED
+
+
+@pytest.mark.parametrize("self_check", [None, {}], ids=["no check", "to be checked"])
+def test_a_camera_that_is_frozen_from_the_start_is_an_alarm_and_nothing_moves(self_check):
+    clock = SimulatedClock(paced=False)
+    microscope = TinyMicroscope(clock, z_um=4.0)
+    settings = LockSettings(limits=LIMITS, self_check=self_check)
+    frozen = microscope.snap()
+    microscope.snap = lambda: frozen
+    told = TruthfulEstimator(microscope)
+    lock = FocusLock(microscope, microscope, told, settings=settings, clock=clock)
+    lock.step()
+    microscope.commands.clear()
+    states = looks_at(lock, clock, 120)
+    assert states[50] in (LockState.IDLE, LockState.VERIFYING) and states[-1] is LockState.LOST
+    assert microscope.commands == []

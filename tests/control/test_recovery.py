@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from lock_fakes import TinyMicroscope, TruthfulEstimator
+from lock_fakes import TexturedMicroscope, TinyMicroscope, TruthfulEstimator
 
 from parfocal.control import (
     FocusLock,
@@ -20,19 +20,6 @@ from parfocal.control.texture import texture_of
 
 SETTINGS = LockSettings(limits=LimitSettings(lowest_z_um=-60, highest_z_um=60))
 RANGE_UM = 15.0
-
-
-class TexturedMicroscope(TinyMicroscope):
-    """Shows cells, as noise that neighbouring pixels share; none where it is emptied."""
-
-    is_empty = False
-
-    def snap(self) -> np.ndarray:
-        number = int(super().snap()[0, 0])
-        random = np.random.default_rng(number)
-        cells = random.normal(0, 100, (16, 16)).repeat(4, axis=0).repeat(4, axis=1)
-        frame = 1000 + random.normal(0, 10, (64, 64)) + (0 if self.is_empty else cells)
-        return frame.clip(0).astype(np.uint16)
 
 
 def lock_on(microscope: TinyMicroscope, clock: SimulatedClock, *, settings=SETTINGS, told=None) -> FocusLock:
@@ -123,8 +110,11 @@ def test_where_nothing_is_found_at_the_beginning_it_goes_back_and_waits(self_che
     clock = SimulatedClock(paced=False)
     microscope = TexturedMicroscope(clock, focus_um=lambda t_s: -100.0, z_um=5.0)
     lock = lock_on(microscope, clock, settings=SETTINGS.replace(self_check=self_check))
-    states = {snapshot.state for snapshot in steps(lock, clock, 400)}
+    states = [snapshot.state for snapshot in steps(lock, clock, 400)]
     assert LockState.SEARCHING in states and LockState.LOCKED not in states
+    begun = states.index(LockState.SEARCHING)
+    in_vain = states.index(LockState.LOST, begun)
+    assert set(states[in_vain:]) == {LockState.LOST}  # an alarm, for as long as nothing can be told
     assert microscope.z_um == pytest.approx(5.0, abs=0.6)
     microscope.commands.clear()
     steps(lock, clock, 200)
@@ -192,3 +182,36 @@ def test_a_search_ends_although_answers_point_beyond_the_window():
     lock = lock_on(microscope, clock, settings=LockSettings(limits=limits))
     steps(lock, clock, 900)
     assert lock.state is LockState.LOST
+
+
+@pytest.mark.parametrize("period_s", [60.0, 600.0])
+def test_with_frames_minutes_apart_one_blind_frame_is_no_reason_to_search(period_s):
+    clock = SimulatedClock(paced=False)
+    microscope = TexturedMicroscope(clock)
+    blind = {20, 30, 31, 40, 41, 42}
+    told = TruthfulEstimator(
+        microscope, noise_um=0.02, bias_um=0.0, accepted=lambda frame: frame not in blind
+    )
+    settings = SETTINGS.replace(frame_rate_hz=1 / period_s)
+    lock = lock_on(microscope, clock, settings=settings, told=told)
+    states = []
+    for _ in range(45):
+        clock.wait_until(clock.now_s() + period_s)
+        states.append(lock.step().state)
+    assert [states[k] for k in (20, 30, 31)] == [LockState.UNCERTAIN] * 3
+    assert states[42] is LockState.SEARCHING and states[44] is LockState.LOCKED
+
+
+def test_with_frames_minutes_apart_a_field_is_seen_to_be_empty_in_its_own_frame():
+    clock = SimulatedClock(paced=False)
+    microscope = TexturedMicroscope(clock)
+    told = TruthfulEstimator(microscope, accepted=lambda frame: frame < 20)
+    settings = SETTINGS.replace(frame_rate_hz=1 / 60)
+    lock = lock_on(microscope, clock, settings=settings, told=told)
+    reasons = []
+    for k in range(25):
+        microscope.is_empty = k >= 21  # the first blind frame shows cells
+        clock.wait_until(clock.now_s() + 60)
+        reasons.append(lock.step().reason)
+    assert reasons[20] == "the estimate was not accepted"
+    assert reasons[21:] == ["the field is empty: waiting"] * 4

@@ -181,6 +181,16 @@ def test_a_lock_that_flaps_keeps_an_image_every_ten_seconds_at_most(tmp_path):
     assert min(np.diff(times_s)) >= 10
 
 
+def test_a_lock_that_flaps_for_a_day_keeps_twelve_images_an_hour_and_those_that_are_due_anyway(tmp_path):
+    with RunLog.create(tmp_path / "run", settings={}, model_fingerprint="") as log:
+        for k in range(24 * 360):
+            state = LockState.LOST if k % 2 else LockState.LOCKED
+            log.append(snapshot(k, t_s=10.0 * k, state=state), FRAME)
+    times_s = np.array([t_s for _, t_s in images_of(tmp_path / "run")])
+    assert len(times_s) <= 24 * (6 + 12) + 12
+    assert max(np.diff(times_s)) <= 600
+
+
 def test_no_images_are_kept_where_none_are_wanted(tmp_path):
     keep = RecordSettings(keep_image_every_s=0)
     with RunLog.create(tmp_path / "run", settings={}, model_fingerprint="", keep=keep) as log:

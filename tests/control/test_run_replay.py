@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from lock_fakes import TinyMicroscope, TruthfulEstimator
+from lock_fakes import TexturedMicroscope, TinyMicroscope, TruthfulEstimator
 
 from parfocal.control import (
     FocusLock,
@@ -63,7 +63,7 @@ def test_the_same_controller_does_the_same_again(tmp_path, self_check, accepted)
 
 def test_a_wider_dead_band_moves_less_and_strays_further(tmp_path):
     record = recorded(tmp_path / "run")
-    wide = SETTINGS.replace(controller={"dead_band_um": 1.5})
+    wide = SETTINGS.replace(controller={"dead_band_um": 1.5}, tolerance_um=1.5)
     replayed = replay_controller(record, wide)
     really = summary_of_run(recorded(tmp_path / "wide", settings=wide).path)
     assert replayed.replay.n_moves < 0.7 * replayed.run.n_moves
@@ -75,7 +75,7 @@ def test_a_wider_dead_band_moves_less_and_strays_further(tmp_path):
 
 def test_errors_are_judged_by_the_estimates_where_the_truth_is_not_known(tmp_path):
     record = recorded(tmp_path / "run", with_truth=False)
-    replayed = replay_controller(record, SETTINGS.replace(controller={"dead_band_um": 1.5}))
+    replayed = replay_controller(record, SETTINGS.replace(controller={"dead_band_um": 1.5}, tolerance_um=1.5))
     assert replayed.run.residual_rms_um == summary_of_run(record.path).residual_rms_um
     assert replayed.replay.residual_rms_um > replayed.run.residual_rms_um
 
@@ -127,3 +127,33 @@ def test_a_lock_that_was_resumed_begins_anew_in_the_replay_too(tmp_path):
         *range(8),
         *range(half, half + 8),
     ]
+
+
+def test_pauses_empty_fields_and_a_frozen_camera_are_as_they_were_in_the_run(tmp_path):
+    clock = SimulatedClock(paced=False)
+    microscope = TexturedMicroscope(clock, focus_um=lambda t_s: 0.01 * t_s)
+    told = TruthfulEstimator(
+        microscope, noise_um=0.05, bias_um=0.0, accepted=lambda frame: not microscope.is_empty
+    )
+    facts = {"lock": SETTINGS.model_dump(mode="json"), "z_range_um": (-15.0, 15.0)}
+    log = RunLog.create(tmp_path / "run", settings=facts, model_fingerprint="truthful")
+    lock = FocusLock(microscope, microscope, told, settings=SETTINGS, clock=clock, log=log)
+    snap, frozen = microscope.snap, microscope.snap()
+    for k in range(900):
+        microscope.is_empty = 100 <= k < 300
+        microscope.snap = (lambda: frozen) if 600 < k < 800 else snap
+        if k == 400:
+            lock.request_pause()
+        if k == 500:
+            lock.request_resume()
+        clock.wait_until(clock.now_s() + 0.05)
+        lock.step()
+    log.close()
+    record = RunLog.open(tmp_path / "run")
+    first = next(record.snapshots())
+    pairs = list(_replayed(record, first, SETTINGS))
+    assert {was.state for was, _ in pairs[110:290]} == {LockState.UNCERTAIN}
+    assert {was.state for was, _ in pairs[401:499]} == {LockState.PAUSED}
+    assert pairs[790][0].state is LockState.LOST
+    assert [is_now.state for _, is_now in pairs] == [was.state for was, _ in pairs]
+    assert [is_now.move_um for _, is_now in pairs] == pytest.approx([was.move_um for was, _ in pairs])

@@ -1,5 +1,6 @@
 """Small known moves tell sign and gain of a model, and whether it fits the sample at all."""
 
+import math
 import re
 from dataclasses import replace
 
@@ -45,6 +46,16 @@ def test_a_gain_that_is_not_quite_one_is_told_and_not_refused(gain):
     check = check_looks(looks_of(gain), SETTINGS)
     assert check.refusal == ""
     assert check.gain == pytest.approx(gain, abs=0.06) and f"gain {check.gain:.2f}" in check.in_words
+    assert ("warning" in check.in_words) == (not 0.6 <= check.gain <= 1.6)
+
+
+@pytest.mark.parametrize(("gain", "much"), [(0.4, "much less"), (2.0, "much more")])
+def test_a_gain_that_is_far_from_one_is_warned_of_in_the_record(tmp_path, gain, much):
+    log = RunLog.create(tmp_path / "run.sqlite", settings={}, model_fingerprint="")
+    lock, _ = lock_with(sign=gain, log=log)
+    lock.run(2.0)
+    told = [event.text for event in RunLog.open(tmp_path / "run.sqlite").events()]
+    assert sum(f"warning: the answers change {much}" in text for text in told) == 1
 
 
 def test_steady_drift_does_not_count():
@@ -206,11 +217,124 @@ def test_answers_that_do_not_follow_the_stage_well_vouch_for_nothing(sign):
     assert lock.self_check is None
 
 
-def test_a_warning_takes_back_what_was_vouched_for():
-    _, _, lock, clock = lock_of_strange(1.0)
+def warn(lock: FocusLock) -> None:
+    """Moves whose answers change by two fifths of what the stage moves."""
+    rest = [0.01 * math.sin(k) for k in range(45)]
+    for k, noise_um in enumerate(rest):
+        z_um = 0.5 * (k // 3 % 2)
+        lock.gain_watch.look(t_s=0.05 * k, z_um=z_um, told_um=0.4 * z_um + noise_um, drift_um_per_s=0.0)
+
+
+def test_a_warning_leads_to_a_new_check_and_answers_that_follow_are_trusted_again():
+    microscope, _, lock, clock = lock_of_strange(1.0)
     assert look(lock, clock, 20)[-1].accepted
-    lock._warning = "the answers change 0.40 +- 0.02 times as much as the stage moves"
-    assert not look(lock, clock, 1)[-1].accepted
+    warn(lock)
+    taken = look(lock, clock, 30)
+    states = [snapshot.state for snapshot in taken]
+    assert states[:2] == [LockState.LOCKED, LockState.VERIFYING]  # the warning, and what it leads to
+    assert states.count(LockState.VERIFYING) == SETTINGS.looks - 1
+    assert taken[-1].accepted and states[-1] is LockState.LOCKED
+    assert abs(microscope.true_defocus_um()) < 0.4
+    assert lock.gain_watch.warning == ""
+
+
+def test_a_warning_that_the_new_check_bears_out_takes_back_what_was_vouched_for():
+    _, told, lock, clock = lock_of_strange(1.0)
+    assert look(lock, clock, 20)[-1].accepted
+    warn(lock)
+    told._sign = 0.3
+    taken = look(lock, clock, 40)
+    verifying = [snapshot for snapshot in taken if snapshot.state is LockState.VERIFYING]
+    assert len(verifying) == SETTINGS.looks - 1
+    assert not taken[-1].accepted and taken[-1].move_um == 0.0
+    assert lock.self_check.refusal == ""  # images that look familiar would be followed as before
+    told._sign = 1.0
+    assert LockState.VERIFYING not in {snapshot.state for snapshot in look(lock, clock, 200)}
+    clock.wait_until(clock.now_s() + 600)
+    assert look(lock, clock, 30)[-1].accepted  # bounded in rate, and not for ever blind
+
+
+def test_warnings_again_and_again_lead_to_a_check_every_ten_minutes_at_most():
+    _, _, lock, clock = lock_of_strange(1.0)
+    look(lock, clock, 20)
+    began_s, checks = clock.now_s(), 0
+    for _ in range(300):
+        clock.wait_until(clock.now_s() + 10)
+        warn(lock)
+        taken = look(lock, clock, 12)
+        checks += LockState.VERIFYING in {snapshot.state for snapshot in taken}
+    assert 3 <= checks <= 1 + (clock.now_s() - began_s) / 600
+
+
+def test_a_warning_on_familiar_images_is_told_and_nothing_more():
+    _, told, lock, clock = lock_of_strange(1.0)
+    look(lock, clock, 20)
+    estimate = told.estimate
+    told.estimate = lambda frame, *, pixel_size_um: replace(
+        estimate(frame, pixel_size_um=pixel_size_um), accepted=True, is_strange=False
+    )
+    warn(lock)
+    assert {snapshot.state for snapshot in look(lock, clock, 20)} == {LockState.LOCKED}
+    assert lock.gain_watch.is_warned
+
+
+def kicked(look: int, *, by_um: float) -> list[Look]:
+    """The focus jumps before one of the looks."""
+    looks = enumerate(looks_of(1.0))
+    return [replace(k, defocus_um=k.defocus_um + (by_um if n >= look else 0.0)) for n, k in looks]
+
+
+@pytest.mark.parametrize("by_um", [-30.0, -4.0, 4.0, 30.0])
+@pytest.mark.parametrize("at", range(1, 9))
+def test_a_kick_during_the_check_proves_nothing_against_a_model(at, by_um):
+    check = check_looks(kicked(at, by_um=by_um), SETTINGS)
+    assert not (check.refusal and check.is_proven)
+
+
+@pytest.mark.parametrize("fluke", range(9))
+@pytest.mark.parametrize("by_um", [-12.0, 12.0])
+def test_one_wild_answer_proves_nothing_against_a_model(fluke, by_um):
+    looks = looks_of(1.0)
+    looks[fluke] = replace(looks[fluke], defocus_um=looks[fluke].defocus_um + by_um)
+    check = check_looks(looks, SETTINGS)
+    assert not (check.refusal and check.is_proven)
+
+
+@pytest.mark.parametrize("gain", [-1.0, 0.0, 0.05, 3.5])
+def test_answers_that_surely_do_not_follow_are_proof(gain):
+    check = check_looks(looks_of(gain, noise_um=0.01), SETTINGS)
+    assert check.refusal and check.is_proven
+
+
+def test_a_focus_that_jumps_while_the_model_is_checked_costs_one_more_check(tmp_path):
+    log = RunLog.create(tmp_path / "run.sqlite", settings={}, model_fingerprint="")
+    lock, microscope = lock_with(log=log)
+    for _ in range(3):
+        lock.step()
+    microscope._focus_um = lambda t_s: 9.0
+    summary = lock.run(10.0)
+    assert summary.held and summary.fault == ""
+    told = [event.text for event in RunLog.open(tmp_path / "run.sqlite").events()]
+    assert sum("it is made again" in text for text in told) == 1
+
+
+def test_frames_that_come_again_while_the_model_is_checked_are_waited_out():
+    lock, microscope = lock_with()
+    snap, frozen = microscope.snap, microscope.snap()
+    moved = []
+    for k in range(20):
+        microscope.snap = (lambda: frozen) if 3 <= k < 9 else snap
+        moved.append(lock.step().move_um)
+    assert moved[4:9] == [0.0] * 5
+    assert lock.self_check.refusal == "" and lock.run(10.0).held
+
+
+def test_after_three_checks_that_prove_nothing_the_run_ends_with_the_reason():
+    lock, microscope = lock_with(accepted=lambda frame: frame % 4 == 0)
+    summary = lock.run(60.0)
+    assert summary.fault.startswith("not locked, as the self-check proves nothing: only 3 of 9 images")
+    assert summary.n_frames == 3 * SETTINGS.looks + 6  # it begins with an image that can be told
+    assert microscope.z_um == 6.0
 
 
 def test_images_that_the_model_itself_accepts_are_not_strange_however_low_their_score():

@@ -12,7 +12,7 @@ from parfocal.cli.source import LARGEST_STEP_UM, limits_of
 if TYPE_CHECKING:
     from parfocal.control import LockSettings, LockSnapshot, LockSummary, RecordSettings, RunSoFar
     from parfocal.estimate import Estimator
-    from parfocal.hold import Rig
+    from parfocal.rigs import Rig
 
     Watch = Callable[[LockSnapshot], None]
 

@@ -14,8 +14,8 @@ LARGEST_STEP_UM = 5.0
 
 if TYPE_CHECKING:
     from parfocal.control import RunSoFar
-    from parfocal.hold import Rig
     from parfocal.optics import VirtualMicroscope
+    from parfocal.rigs import Rig
 
 
 @dataclass(frozen=True)
@@ -77,8 +77,8 @@ class Source:
 
     def open(self, *, after: RunSoFar | None = None) -> Rig:
         """The microscope, at the start of a run or after a part of one; nothing moves."""
-        from parfocal.hold import micromanager_rig, replay_rig, simulated_rig
         from parfocal.optics import preset
+        from parfocal.rigs import micromanager_rig, replay_rig, simulated_rig
 
         if self.config is not None:
             return micromanager_rig(self.config, pixel_size_um=self.pixel_size, after=after)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+HOUR_S = 3600.0
+
 
 @dataclass(frozen=True)
 class Allowance:

@@ -2,36 +2,30 @@
 
 from __future__ import annotations
 
-import math
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 from numpy.typing import NDArray
 
-from parfocal.control.belief import Belief, predict, update
+from parfocal.control.checking import WAITING, Checking
 from parfocal.control.clock import Clock
 from parfocal.control.controller import Decision, decide
 from parfocal.control.devices import Camera, FocusDrive
 from parfocal.control.frame_watch import FrameWatch
 from parfocal.control.gain_watch import AT_REST_UM, GainWatch
+from parfocal.control.judge import Judge
+from parfocal.control.lock_report import LockReport
 from parfocal.control.lock_settings import LockSettings
 from parfocal.control.lock_snapshot import LockSnapshot
-from parfocal.control.lock_state import LockState, Standing, next_state
+from parfocal.control.lock_state import LockState, next_state
 from parfocal.control.lock_summary import LockSummary, LockTally
-from parfocal.control.play import Play
 from parfocal.control.recovery import Recovery
 from parfocal.control.run_log import RunLog
-from parfocal.control.self_check import (
-    Look,
-    SelfCheck,
-    SelfCheckSettings,
-    check_looks,
-    planned_offset_um,
-)
+from parfocal.control.self_check import SelfCheck
 from parfocal.control.supervisor import CutBy, Move, Supervisor
+from parfocal.control.tracker import Tracker
 from parfocal.errors import DeviceError, OutputError
 from parfocal.estimate import Estimator, FocusEstimate
 
@@ -41,14 +35,12 @@ _HELD_BY = {
 }
 BY_HAND = "somebody moved the drive"
 """So begins the reason of a frame, and the event, where somebody did."""
+EMPTY, NOT_ACCEPTED = "the field is empty: waiting", "the estimate was not accepted"
+LOOKING = "looking for "
+"""So begins the reason of a frame in a search."""
+OUTSIDE = "the pause goes on: the drive stands outside the window"
 HARDLY = 0.1
 """Of a move that was asked for: no more, and the drive was held."""
-TEXTURE_EVERY_S = 10.0
-"""What there is to see in focus changes slowly, and looking at it takes a part of a millisecond."""
-BLIND_EVERY = 20
-"""Frames that cannot be told, of which one is looked at."""
-CHECKS_PER_RANGE = 24
-"""A known move is that part of what the model can tell, unless the settings say how long it is."""
 
 
 class FocusLock:
@@ -96,12 +88,11 @@ class FocusLock:
         self._estimator = estimator
         self._settings = settings
         self._clock = clock
-        self._log = log
-        self._on_step = on_step
         self._truth = truth
         self._supervisor = Supervisor(drive, settings.limits, clock=clock)
         self._watch = FrameWatch(settings.watch)
-        self._tally = LockTally(target_um=settings.controller.target_um, tolerance_um=settings.tolerance_um)
+        tally = LockTally(target_um=settings.controller.target_um, tolerance_um=settings.tolerance_um)
+        self._report = LockReport(clock, tally, log=log, on_step=on_step)
         self._gain_watch = GainWatch(settings.gain_watch)
         self._recovery = Recovery(
             settings.limits,
@@ -109,29 +100,25 @@ class FocusLock:
             settings=settings.search,
             start_um=self._supervisor.position_um() if good_z_um is None else good_z_um,
         )
+        z_um = self._supervisor.position_um()
+        self._tracker = Tracker(settings.belief, backlash_um=settings.backlash_um, z_um=z_um)
+        self._judge = Judge(settings, self._recovery, pixel_size_um=camera.pixel_size_um)
+        self._checking = Checking(
+            settings.self_check,
+            z_range_um=estimator.z_range_um,
+            longest_um=settings.limits.step_toward_um,
+        )
         self._stop_requested, self._pause_requested = threading.Event(), threading.Event()
-        self._state = LockState.IDLE
-        self._belief = Belief.unknown()
-        self._before_s: float | None = None  # time of the last frame
-        self._play = Play(settings.backlash_um, self._supervisor.position_um())
-        self._bad_frames = self._blind_frames = 0
-        self._moves_help = True
+        self._state = LockState.VERIFYING if self._checking.is_wanted else LockState.IDLE
         self._cut_by = CutBy.NOTHING
-        self._doubt = self._warning = ""
-        self._is_empty = self._is_trusted = False
-        self._textured_s = -math.inf
-        self._tries_strange = True
+        self._doubt = ""
+        self._was_lost = self._is_outside = False  # when the pause began; at the last wish to end it
         self._first_event = first_event
-        self._frame_yx: NDArray[Any] | None = None
-        self._looks: list[Look] = []
-        self._check: SelfCheck | None = None
-        if settings.self_check is not None:
-            self._state = LockState.VERIFYING
 
     @property
     def self_check(self) -> SelfCheck | None:
         """What the moves at the beginning told of the model; None if there were none, or not yet."""
-        return self._check
+        return self._checking.verdict
 
     @property
     def state(self) -> LockState:
@@ -163,7 +150,7 @@ class FocusLock:
         """
         fault = ""
         try:
-            self._event(self._first_event)
+            self._report.event(self._first_event)
             self._loop(duration_s)
             fault = self._refusal
             self._end(LockState.STOPPED, fault or "stopped")
@@ -172,9 +159,8 @@ class FocusLock:
         except (DeviceError, OutputError) as error:
             fault = str(error)
         finally:
-            if self._log is not None:
-                self._log.close()
-        return self._tally.summary(fault=fault)
+            self._report.close()
+        return self._report.summary(fault=fault)
 
     def step(self) -> LockSnapshot:
         """One frame: look, believe, decide, move.
@@ -185,7 +171,7 @@ class FocusLock:
             If camera or drive fail. The drive was stopped first.
         """
         try:
-            return self._publish(self._look_and_move())
+            return self._look_and_move()
         except KeyboardInterrupt:
             self._supervisor.stop()
             raise
@@ -208,270 +194,222 @@ class FocusLock:
             due_s = max(due_s + period_s, clock.now_s())
 
     def _look_and_move(self) -> LockSnapshot:
-        t_s, z_um = self._clock.now_s(), self._supervisor.position_um()
+        t_s, pauses = self._clock.now_s(), self._pause_requested.is_set()
+        is_left_alone = pauses or self._state is LockState.PAUSED
+        z_um = self._supervisor.glance_um() if is_left_alone else self._supervisor.position_um()
         is_displaced = self._supervisor.is_displaced
-        frame_yx = self._frame_yx = self._camera.snap()
+        frame_yx = self._camera.snap()
         estimate = self._see(frame_yx, t_s=t_s)
         true_defocus_um = None if self._truth is None else self._truth()
-        if self._pause_or_resume():
-            decision = Decision(0.0, "paused" if self._state is LockState.PAUSED else "the pause is over")
-        elif self._is_unchecked and self._state is not LockState.PAUSED:
-            decision = self._verify(estimate, frame_yx, z_um=z_um)
-        else:
-            self._believe(estimate, t_s=t_s, z_um=z_um)
-            self._notice_useless_moves()
-            self._judge(estimate, frame_yx, z_um=z_um)
-            decision = self._decide(estimate, z_um=z_um)
+        decision = self._think(estimate, frame_yx, t_s=t_s, z_um=z_um, pauses=pauses)
         if is_displaced:
             decision = self._yield_to_a_hand(z_um)
         move = self._supervisor.move_by(decision.move_um) if decision.move_um else Move(0.0)
         if move.cut_by is CutBy.HAND:
-            self._yield_to_a_hand(self._supervisor.position_um())
+            decision = self._yield_to_a_hand(self._supervisor.position_um())
         if self._state is not LockState.VERIFYING:  # a known move that is cut short proves nothing of focus
             self._notice_cut(move, wanted_um=decision.move_um)
-        return LockSnapshot(
+        snapshot = LockSnapshot.of(
+            estimate,
+            self._tracker.belief,
             t_s=t_s,
-            wall_time_s=time.time(),
             z_um=z_um,
-            defocus_um=estimate.defocus_um,
-            std_um=estimate.std_um,
-            in_distribution=estimate.in_distribution,
-            accepted=estimate.accepted,
-            latency_ms=estimate.latency_ms,
-            belief_um=self._belief.mean_um,
-            belief_sd_um=self._belief.sd_um,
             state=self._state,
             move_um=move.um,
             reason=decision.reason,
             true_defocus_um=true_defocus_um,
         )
-
-    def _yield_to_a_hand(self, z_um: float) -> Decision:
-        """Somebody wants the drive elsewhere: nothing goes back from there but by what an image says."""
-        self._event(f"{BY_HAND} to {z_um:.2f} um")
-        self._recovery.left_by_a_hand(z_um)
-        self._looks.clear()
-        self._gain_watch.forget_looks()
-        return Decision(0.0, f"{BY_HAND}: holding still")
-
-    def _pause_or_resume(self) -> bool:
-        """Whether a pause began or ended with this frame."""
-        is_paused, is_wanted = self._state is LockState.PAUSED, self._pause_requested.is_set()
-        if is_paused == is_wanted:
-            return False
-        if is_wanted:
-            self._looks.clear()  # an interrupted self-check begins anew
-            self._enter(LockState.PAUSED)
-        else:
-            self._bad_frames = self._blind_frames = 0
-            self._belief = replace(Belief.unknown(), drift_um_per_s=self._belief.drift_um_per_s)
-            self._enter(LockState.VERIFYING if self._is_unchecked else LockState.IDLE)
-        return True
+        self._report.frame(snapshot, frame_yx)
+        return snapshot
 
     def _see(self, frame_yx: NDArray[Any], *, t_s: float) -> FocusEstimate:
         """What the model says of a new frame; not to be acted on where the frame is old."""
         doubt = self._watch.doubt(frame_yx, took_s=self._clock.now_s() - t_s)
         if doubt and not self._doubt:
-            self._event(doubt)
+            self._report.may_repeat(doubt)
         self._doubt = doubt
         estimate = self._estimator.estimate(frame_yx, pixel_size_um=self._camera.pixel_size_um)
         if doubt:
             return replace(estimate, accepted=False, is_strange=False)
-        return replace(estimate, accepted=True) if self._is_vouched_for(estimate) else estimate
+        self._check_anew(estimate, t_s=t_s)
+        is_verifying = self._state is LockState.VERIFYING
+        is_vouched_for = self._checking.vouches_for(estimate, is_verifying=is_verifying)
+        return replace(estimate, accepted=True) if is_vouched_for else estimate
 
-    def _is_vouched_for(self, estimate: FocusEstimate) -> bool:
-        """Whether an image looks strange, but the stage has shown that the model is right on this sample."""
-        if not estimate.is_strange or self._warning:
+    def _check_anew(self, estimate: FocusEstimate, *, t_s: float) -> None:
+        """A warning about images that are trusted for their answers alone leads to a new self-check."""
+        if self._state is LockState.PAUSED or not self._judge.moves_help:
+            return
+        if self._checking.begins_anew(estimate, t_s=t_s, is_warned=self._gain_watch.is_warned):
+            self._enter(LockState.VERIFYING)
+
+    def _think(
+        self, estimate: FocusEstimate, frame_yx: NDArray[Any], *, t_s: float, z_um: float, pauses: bool
+    ) -> Decision:
+        """The state after a frame, and what to do about it."""
+        if self._pause_or_resume(pauses, z_um=z_um):
+            return Decision(0.0, "paused" if self._state is LockState.PAUSED else "the pause is over")
+        is_paused = self._state is LockState.PAUSED
+        if self._checking.is_wanted and not is_paused:
+            return self._verify(estimate, frame_yx, z_um=z_um)
+        self._tracker.follow(estimate, t_s=t_s, z_um=z_um)
+        if is_paused:
+            return Decision(0.0, "paused" if pauses else OUTSIDE)
+        self._judge_frame(estimate, frame_yx, t_s=t_s, z_um=z_um)
+        return self._decide(estimate, z_um=z_um)
+
+    def _yield_to_a_hand(self, z_um: float) -> Decision:
+        """Somebody wants the drive elsewhere: nothing goes back from there but by what an image says."""
+        self._report.may_repeat(f"{BY_HAND} to {z_um:.2f} um", kind=BY_HAND)
+        self._recovery.left_by_a_hand(z_um)
+        self._checking.interrupt()
+        self._gain_watch.forget_looks()
+        if self._state is LockState.VERIFYING:  # what it waits for is waited for from here
+            self._judge.start_over()
+        return Decision(0.0, f"{BY_HAND}: holding still")
+
+    def _pause_or_resume(self, pauses: bool, *, z_um: float) -> bool:
+        """Whether a pause began or ended with this frame; none ends where nothing may be moved."""
+        is_paused = self._state is LockState.PAUSED
+        if is_paused and not pauses:
+            return self._resume(z_um)
+        if is_paused or not pauses:
             return False
-        if self._is_unchecked:  # that is what the self-check is to find out
-            return self._tries_strange and self._state is LockState.VERIFYING
-        return self._check is not None and estimate.in_distribution >= self._check.vouched_from
+        self._was_lost = self._state is LockState.LOST
+        self._checking.interrupt()
+        self._enter(LockState.PAUSED)
+        return True
 
-    @property
-    def _is_unchecked(self) -> bool:
-        return self._settings.self_check is not None and self._check is None
+    def _resume(self, z_um: float) -> bool:
+        is_outside, was_outside = not self._supervisor.is_within(z_um), self._is_outside
+        self._is_outside = is_outside
+        if is_outside:
+            if not was_outside:
+                self._report.event(OUTSIDE)
+            return False
+        self._judge.start_over()
+        self._tracker.start_over()
+        began_in = LockState.VERIFYING if self._checking.is_wanted else LockState.IDLE
+        self._enter(LockState.LOST if self._was_lost else began_in)  # a pause finds no focus
+        return True
 
     def _verify(self, estimate: FocusEstimate, frame_yx: NDArray[Any], *, z_um: float) -> Decision:
-        """One more look of the self-check, and the known move to the next; after the last, its verdict."""
-        settings = self._settings.self_check
-        assert settings
-        if not (self._looks or estimate.accepted):
-            return self._look_around(frame_yx, z_um=z_um)
+        """One more look of the self-check, or of looking for an image to begin it with."""
+        if self._doubt or not (self._checking.is_under_way or estimate.accepted):
+            self._judge.saw_nothing(frame_yx, is_doubted=bool(self._doubt))
+            if self._judge.is_blind_for_long:
+                self._checking.interrupt()
+            return self._look_around(z_um)
+        self._judge.saw()
         self._enter(LockState.VERIFYING)
-        self._blind_frames = 0
-        look = Look(
-            z_um, estimate.defocus_um, estimate.accepted, estimate.in_distribution, estimate.is_strange
-        )
-        self._looks.append(look)
-        done = len(self._looks)
-        if done < settings.looks:
-            there_um = self._looks[0].z_um + planned_offset_um(done, step_um=self._check_step_um(settings))
-            return Decision(there_um - z_um, "a known move, to check the model")
-        check = check_looks(self._looks, settings)
-        if check.refusal and any(look.is_strange for look in self._looks):
-            # Of strange images that proves little: one that looks familiar may be found.
-            self._event(f"self-check on images that look strange: {check.refusal}")
-            self._tries_strange = False
-            self._looks.clear()
-            return Decision(0.0, "waiting for an image that can be told")
-        self._check = check
-        self._state = LockState.IDLE  # the event that follows tells more
-        self._event(f"self-check: {self._check.in_words}")
-        return Decision(0.0, "the self-check is done")
+        self._tracker.pass_by(z_um)
+        step = self._checking.look(estimate, z_um=z_um)
+        if step.is_over:
+            self._state = LockState.IDLE  # the event that follows tells more
+            self._end_check()
+        if step.event:
+            self._report.event(step.event)
+        return step.decision
 
-    def _look_around(self, frame_yx: NDArray[Any], *, z_um: float) -> Decision:
+    def _end_check(self) -> None:
+        self._tracker.start_over()
+        self._gain_watch.forget_looks()
+        if self._checking.has_vouched:
+            self._gain_watch.start_over()
+
+    def _look_around(self, z_um: float) -> Decision:
         """Before the self-check: an image that can be told is waited for, and after a while looked for."""
-        self._blind_frames += 1
-        self._notice_emptiness(frame_yx, good=False)
-        may_search = self._recovery.is_due and not (self._is_empty or self._doubt)
-        is_late = self._blind_frames >= self._settings.lost_after_s * self._settings.frame_rate_hz
-        if may_search and is_late:
+        is_late, is_empty = self._judge.is_blind_for_long, self._judge.is_empty
+        if is_late and self._recovery.is_due and not (is_empty or self._doubt):
             self._enter(LockState.SEARCHING)
             place_um = self._recovery.next_place_um(z_um)
             if place_um is not None:
-                return Decision(place_um - z_um, "looking for an image that can be told")
-        self._enter(LockState.VERIFYING)
+                return Decision(place_um - z_um, f"{LOOKING}an image that can be told")
+        is_in_vain = is_late and not self._recovery.is_due
+        if is_in_vain or (is_late and not is_empty):
+            self._enter(LockState.LOST)
+        elif self._state is not LockState.LOST:
+            self._enter(LockState.VERIFYING)
         away_um = z_um - self._recovery.home_um
-        if (
-            is_late
-            and not self._recovery.is_due
-            and abs(away_um) > self._settings.limits.arrival_tolerance_um
-        ):
+        if is_in_vain and not self._doubt and self._is_away(away_um):
             return Decision(-away_um, "no image could be told: back to where it began")
-        return Decision(0.0, "waiting for an image that can be told")
-
-    def _check_step_um(self, settings: SelfCheckSettings) -> float:
-        lowest_um, highest_um = self._estimator.z_range_um
-        step_um = settings.step_um or (highest_um - lowest_um) / CHECKS_PER_RANGE
-        return min(step_um, self._settings.limits.step_toward_um)
+        return Decision(0.0, self._doubt or (EMPTY if is_empty else WAITING))
 
     @property
     def _refusal(self) -> str:
-        if self._check is None or not self._check.refusal:
+        check = self._checking.verdict
+        if check is None or not check.refusal:
             return ""
-        return f"not locked, as the model does not fit this sample: {self._check.refusal}"
+        if not check.is_proven:
+            return f"not locked, as the self-check proves nothing: {check.refusal}"
+        return f"not locked, as the model does not fit this sample: {check.refusal}"
 
-    def _believe(self, estimate: FocusEstimate, *, t_s: float, z_um: float) -> None:
-        settings, dt_s = self._settings.belief, 0.0
-        # The stage as it reads: this counts our own moves and anybody else's alike.
-        before_um, self._play = self._play.objective_um, self._play.after(z_um)
-        if self._before_s is not None:
-            dt_s, moved_um = t_s - self._before_s, self._play.objective_um - before_um
-            self._belief = predict(self._belief, move_um=moved_um, dt_s=dt_s, settings=settings)
-        self._before_s = t_s
-        self._belief = update(self._belief, estimate, settings=settings, dt_s=dt_s)
+    def _judge_frame(
+        self, estimate: FocusEstimate, frame_yx: NDArray[Any], *, t_s: float, z_um: float
+    ) -> None:
+        """What a frame says of the model, the moves and the state."""
+        judge, belief = self._judge, self._tracker.belief
+        if judge.moves_are_useless(belief):
+            self._report.event("lost: moves do not help; the model may have the wrong sign for this sample")
+        standing = judge.standing(
+            estimate, belief, frame_yx, t_s=t_s, z_um=z_um, is_doubted=bool(self._doubt)
+        )
+        if not standing.is_trusted:  # over a gap, drift would count as the effect of a move
+            self._gain_watch.forget_looks()
+        elif standing.moves_help:
+            self._notice_gain(estimate, t_s=t_s, z_um=z_um)
+        self._enter(next_state(self._state, standing, self._settings))
 
     def _decide(self, estimate: FocusEstimate, *, z_um: float) -> Decision:
-        controller = self._settings.controller
-        if self._state is LockState.PAUSED:
-            return Decision(0.0, "paused")
         if self._refusal:
             return Decision(0.0, self._refusal)
-        if not self._moves_help:
+        if not self._judge.moves_help:
             return self._back(z_um, "moves did not help")
-        if self._doubt or not estimate.accepted:
-            seen = "the field is empty: waiting" if self._is_empty else "the estimate was not accepted"
-            return self._without_an_answer(z_um, self._doubt or seen)
-        if not self._is_trusted:
+        if self._doubt:  # whatever is wrong with the camera, a move would be blind
+            return Decision(0.0, self._doubt)
+        if not estimate.accepted:
+            seen = EMPTY if self._judge.is_empty else NOT_ACCEPTED
+            return self._without_an_answer(z_um, seen)
+        if not self._judge.is_trusted:
             return self._without_an_answer(z_um, "the estimate is too uncertain")
-        decision = decide(self._belief, controller)
-        return replace(decision, move_um=self._play.move_for(decision.move_um, z_um=z_um))
+        decision = decide(self._tracker.belief, self._settings.controller)
+        return replace(decision, move_um=self._tracker.move_for(decision.move_um, z_um=z_um))
 
     def _without_an_answer(self, z_um: float, reason: str) -> Decision:
-        if self._state is LockState.SEARCHING and not self._doubt:
+        if self._state is LockState.SEARCHING:
             place_um = self._recovery.next_place_um(z_um)
             if place_um is not None:
-                return Decision(place_um - z_um, "looking for the lost focus")
+                return Decision(place_um - z_um, f"{LOOKING}the lost focus")
         return self._back(z_um, reason)
 
     def _back(self, z_um: float, reason: str) -> Decision:
         """Nothing to go by: hold still; but once the lock is lost, where it was last in focus is better."""
-        away_um, settings = z_um - self._recovery.home_um, self._settings
-        blind_s = self._blind_frames / settings.frame_rate_hz
-        is_over = not self._moves_help or blind_s >= settings.lost_after_s
-        if self._state is LockState.LOST and is_over and abs(away_um) > settings.limits.arrival_tolerance_um:
+        away_um = z_um - self._recovery.home_um
+        is_over = not self._judge.moves_help or self._judge.is_blind_for_long
+        if self._state is LockState.LOST and is_over and self._is_away(away_um):
             return Decision(-away_um, f"{reason}: back to where it was last in focus")
         return Decision(0.0, reason)
 
-    def _notice_useless_moves(self) -> None:
-        """After moves that again and again did not do what the estimates promised, there are no more."""
-        if self._state is LockState.PAUSED:  # whatever moved then, it was not the lock
-            return
-        if self._moves_help and self._belief.n_resets >= self._settings.useless_moves:
-            self._moves_help = False
-            self._recovery.distrust()
-            self._event("lost: moves do not help; the model may have the wrong sign for this sample")
-
-    def _judge(self, estimate: FocusEstimate, frame_yx: NDArray[Any], *, z_um: float) -> None:
-        if self._state is LockState.PAUSED:
-            return
-        settings = self._settings
-        error_um = self._belief.mean_um - settings.controller.target_um
-        widest_um = max(estimate.std_um, self._belief.sd_um)
-        trusted = estimate.accepted and not settings.controller.is_unsure(error_um=error_um, sd_um=widest_um)
-        self._is_trusted = trusted
-        good = trusted and abs(error_um) <= settings.tolerance_um and self._moves_help
-        self._bad_frames = 0 if good else self._bad_frames + 1
-        self._blind_frames = 0 if trusted else self._blind_frames + 1
-        self._notice_emptiness(frame_yx, good=good and not self._belief.n_outliers)
-        if trusted and self._moves_help:
-            self._recovery.answered(z_um, error_um=error_um)
-            self._notice_gain(estimate, z_um=z_um)
-        if not trusted:  # over a gap, drift would count as the effect of a move
-            self._gain_watch.forget_looks()
-        if good and not self._belief.n_outliers:
-            self._recovery.in_focus(z_um)
-        waits = self._belief.half90_um <= settings.lost_um and (
-            self._is_empty or self._recovery.is_where_an_answer_led(z_um, within_um=settings.tolerance_um)
-        )
-        standing = Standing(
-            error_um=error_um,
-            is_trusted=trusted,
-            bad_s=self._bad_frames / settings.frame_rate_hz,
-            blind_s=self._blind_frames / settings.frame_rate_hz,
-            waits=waits,
-            may_search=self._recovery.is_due and not (waits or self._is_empty or self._doubt),
-            moves_help=self._moves_help,
-        )
-        self._enter(next_state(self._state, standing, settings))
+    def _is_away(self, away_um: float) -> bool:
+        return abs(away_um) > self._settings.limits.arrival_tolerance_um
 
     def _enter(self, state: LockState) -> None:
         if state is self._state:
             return
-        self._event(str(state))
+        self._report.may_repeat(str(state))
         self._state = state
         if state is LockState.SEARCHING:
             self._recovery.begin()
             # What was believed of a focus that is nowhere to be seen must not stand against the next answer.
-            self._belief = replace(Belief.unknown(), drift_um_per_s=self._belief.drift_um_per_s)
+            self._tracker.start_over()
 
-    def _notice_emptiness(self, frame_yx: NDArray[Any], *, good: bool) -> None:
-        """Keeps in mind what a field in focus shows; and whether one that cannot be told shows much less."""
-        pixel_size_um = self._camera.pixel_size_um
-        now_s = self._clock.now_s()
-        if good and now_s - self._textured_s >= TEXTURE_EVERY_S:
-            self._recovery.keep_texture(frame_yx, pixel_size_um=pixel_size_um)
-            self._textured_s = now_s
-        if not self._blind_frames:
-            self._is_empty = False
-        elif self._blind_frames % BLIND_EVERY == 1:
-            self._is_empty = self._recovery.is_empty(frame_yx, pixel_size_um=pixel_size_um)
-
-    def _notice_gain(self, estimate: FocusEstimate, *, z_um: float) -> None:
+    def _notice_gain(self, estimate: FocusEstimate, *, t_s: float, z_um: float) -> None:
         """Every move is one more known move: the self-check goes on for as long as the lock does."""
-        self._gain_watch.look(
-            t_s=self._clock.now_s(),
-            z_um=z_um,
-            told_um=estimate.defocus_um,
-            drift_um_per_s=self._belief.drift_um_per_s,
-        )
-        warning = self._gain_watch.warning
-        if warning and not self._warning:
-            self._event(f"warning: {warning}")
-            self._warning = warning
-        elif self._warning and self._gain_watch.is_fine:
-            self._event("the answers follow the stage again")
-            self._warning = ""
+        drift_um_per_s = self._tracker.belief.drift_um_per_s
+        self._gain_watch.look(t_s=t_s, z_um=z_um, told_um=estimate.defocus_um, drift_um_per_s=drift_um_per_s)
+        news = self._gain_watch.news()
+        if news:
+            self._report.may_repeat(news, kind=news.split(":")[0])
 
     def _notice_cut(self, move: Move, *, wanted_um: float) -> None:
         is_held = abs(move.um) <= HARDLY * abs(wanted_um)
@@ -480,24 +418,12 @@ class FocusLock:
             self._recovery.skip()
         cut_by = move.cut_by if is_held else CutBy.NOTHING
         if cut_by is not self._cut_by and cut_by in _HELD_BY:
-            self._event(_HELD_BY[cut_by])
+            self._report.may_repeat(_HELD_BY[cut_by])
         self._cut_by = cut_by
-
-    def _publish(self, snapshot: LockSnapshot) -> LockSnapshot:
-        self._tally.add(snapshot)
-        if self._log is not None:
-            self._log.append(snapshot, self._frame_yx)
-        if self._on_step is not None:
-            self._on_step(snapshot)
-        return snapshot
 
     def _end(self, state: LockState, text: str) -> None:
         self._state = state
         try:
             self._supervisor.stop()
         finally:
-            self._event(text)
-
-    def _event(self, text: str) -> None:
-        if self._log is not None:
-            self._log.event(self._clock.now_s(), text)
+            self._report.last(text)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from parfocal.control.allowance import HOUR_S, Allowance
 from parfocal.control.lock_snapshot import LockSnapshot
 from parfocal.control.lock_state import LockState
 from parfocal.settings import Settings
@@ -27,24 +28,33 @@ class RecordSettings(Settings):
         Seconds of the lock's clock from one kept image to the next; 0 keeps none at all.
     change_rest_s : float
         A state that differs from that of the last kept image is kept too, this long after it at the
-        soonest: a lock that flaps keeps sixty images in ten minutes, and no more.
+        soonest.
+    most_changes_per_h : int
+        So many images at most are kept for a change of state, at once and again in each hour: a lock that
+        flaps for days must not fill the disk.
     """
 
     keep_image_every_s: float = Field(default=600.0, ge=0)
     change_rest_s: float = Field(default=10.0, ge=0)
+    most_changes_per_h: int = Field(default=12, ge=0)
 
 
 @dataclass(frozen=True)
 class LastKept:
-    """Time on the lock's clock, and state, of the last kept image."""
+    """Time on the lock's clock, and state, of the last kept image; and how many more changes may be kept."""
 
     t_s: float
     state: LockState
+    changes: Allowance
 
     @classmethod
-    def of(cls, snapshot: LockSnapshot) -> Self:
-        """That of a frame which is kept."""
-        return cls(snapshot.t_s, snapshot.state)
+    def of(cls, snapshot: LockSnapshot, settings: RecordSettings, *, before: Self | None = None) -> Self:
+        """That of a frame which is kept, the last one before it being another."""
+        t_s, most = snapshot.t_s, float(settings.most_changes_per_h)
+        changes = before.changes if before else Allowance(most, most / HOUR_S, most, t_s)
+        if before and t_s - before.t_s < settings.keep_image_every_s:
+            changes = changes.spend(1.0, t_s=t_s)
+        return cls(t_s, snapshot.state, changes)
 
 
 def is_due(snapshot: LockSnapshot, last: LastKept | None, settings: RecordSettings) -> bool:
@@ -64,7 +74,8 @@ def is_due(snapshot: LockSnapshot, last: LastKept | None, settings: RecordSettin
         return True
     rest_s = snapshot.t_s - last.t_s
     has_changed = snapshot.state is not last.state
-    return rest_s >= settings.keep_image_every_s or (has_changed and rest_s >= settings.change_rest_s)
+    may_change = rest_s >= settings.change_rest_s and last.changes.available(t_s=snapshot.t_s) >= 1
+    return rest_s >= settings.keep_image_every_s or (has_changed and may_change)
 
 
 @dataclass(frozen=True, eq=False)

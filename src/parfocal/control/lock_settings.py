@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from parfocal.control.belief import BeliefSettings
 from parfocal.control.controller import ControllerSettings
@@ -17,6 +17,9 @@ from parfocal.settings import Settings
 
 USUAL_DEPTH_UM = 0.8
 """Depth of field that the lengths of `LockSettings` suit: 40x/1.30, as in the 2018 paper."""
+
+FEWEST_FRAMES = 3
+"""A time that is to pass without a good frame is that many at least."""
 
 
 class LockSettings(Settings):
@@ -35,7 +38,7 @@ class LockSettings(Settings):
     lost_after_s : float
         So long without a trusted estimate, and the focus is looked for; so long off target, or after a search
         in vain, and the lock is lost. In seconds of the camera, that is in frames divided by `frame_rate_hz`,
-        so that a sped-up clock does not shorten it.
+        so that a sped-up clock does not shorten it; and in three frames at least, however slow the camera.
     lost_um : float
         This far from the target, and the lock is lost at once.
     useless_moves : int
@@ -67,10 +70,40 @@ class LockSettings(Settings):
     controller: ControllerSettings = ControllerSettings()
     belief: BeliefSettings = BeliefSettings()
 
+    @model_validator(mode="after")
+    def _check_that_they_go_together(self) -> Self:
+        limits, dead_band_um = self.limits, self.controller.dead_band_um
+        window_um = limits.highest_z_um - limits.lowest_z_um
+        ordered = {
+            "a dead_band_um of at most tolerance_um": (dead_band_um, self.tolerance_um),
+            "a dead_band_um of at most largest_step_um": (dead_band_um, limits.largest_step_um),
+            "a tolerance_um of at most lost_um": (self.tolerance_um, self.lost_um),
+            "a tolerance_um of at most the window": (self.tolerance_um, window_um),
+            "a backlash_um of at most the window": (self.backlash_um, window_um),
+        }
+        for expected, (low_um, high_um) in ordered.items():
+            if low_um > high_um:
+                raise ValueError(f"expected {expected}, got {low_um:g} and {high_um:g}")
+        return self
+
+    def is_long(self, n_frames: int) -> bool:
+        """Whether so many frames in a row are as long as `lost_after_s`.
+
+        Examples
+        --------
+        >>> settings = LockSettings(limits=LimitSettings.around(100.0, reach_um=30.0))
+        >>> settings.is_long(99), settings.is_long(100)
+        (False, True)
+        >>> slow = settings.replace(frame_rate_hz=0.01)
+        >>> slow.is_long(2), slow.is_long(3)
+        (False, True)
+        """
+        return n_frames >= max(self.lost_after_s * self.frame_rate_hz, FEWEST_FRAMES)
+
     def for_depth(self, depth_um: float) -> Self:
         """The same with longer lengths where the depth of field is more than the `USUAL_DEPTH_UM` they suit.
 
-        Limits, target and drift stay as they are.
+        Limits, target and drift stay as they are, and the dead band within the largest step.
 
         Examples
         --------
@@ -84,7 +117,7 @@ class LockSettings(Settings):
             tolerance_um=factor * self.tolerance_um,
             lost_um=factor * self.lost_um,
             controller=self.controller.replace(
-                dead_band_um=factor * self.controller.dead_band_um,
+                dead_band_um=min(factor * self.controller.dead_band_um, self.limits.largest_step_um),
                 largest_sd_um=factor * self.controller.largest_sd_um,
                 long_move_um=factor * self.controller.long_move_um,
             ).model_dump(),

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
+from typing import Self
 
+from parfocal.control.belief import Belief
 from parfocal.control.lock_state import LockState
+from parfocal.estimate import FocusEstimate
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,37 @@ class LockSnapshot:
     move_um: float
     reason: str
     true_defocus_um: float | None = None
+
+    @classmethod
+    def of(
+        cls,
+        estimate: FocusEstimate,
+        belief: Belief,
+        *,
+        t_s: float,
+        z_um: float,
+        state: LockState,
+        move_um: float,
+        reason: str,
+        true_defocus_um: float | None,
+    ) -> Self:
+        """The frame of now, from what was estimated and believed of it."""
+        return cls(
+            t_s=t_s,
+            wall_time_s=time.time(),
+            z_um=z_um,
+            defocus_um=estimate.defocus_um,
+            std_um=estimate.std_um,
+            in_distribution=estimate.in_distribution,
+            accepted=estimate.accepted,
+            latency_ms=estimate.latency_ms,
+            belief_um=belief.mean_um,
+            belief_sd_um=belief.sd_um,
+            state=state,
+            move_um=move_um,
+            reason=reason,
+            true_defocus_um=true_defocus_um,
+        )
 
     @property
     def true_focus_z_um(self) -> float | None:

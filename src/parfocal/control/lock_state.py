@@ -14,7 +14,7 @@ class LockState(StrEnum):
     """What a focus lock can say of itself."""
 
     VERIFYING = "verifying"
-    """Making small known moves to see whether the answers follow."""
+    """Making small known moves to see whether the answers follow, or waiting for an image to begin with."""
     IDLE = "idle"
     """Looking for focus; not locked yet."""
     LOCKED = "locked"
@@ -24,7 +24,7 @@ class LockState(StrEnum):
     SEARCHING = "searching"
     """Nothing could be told for too long: looking for focus at one place after the other."""
     LOST = "lost"
-    """Off target, or uncertain, for too long: an alarm. Goes back to locked by itself."""
+    """Off target, uncertain, or nowhere to be found: an alarm, until an answer can be trusted."""
     PAUSED = "paused"
     """Told to keep its hands off the drive; looks, and moves nothing."""
     STOPPED = "stopped"
@@ -36,14 +36,18 @@ class LockState(StrEnum):
 _AT_ANY_TIME = frozenset({LockState.PAUSED, LockState.STOPPED, LockState.FAULT})
 TRANSITIONS: Mapping[LockState, frozenset[LockState]] = MappingProxyType(
     {
-        LockState.VERIFYING: _AT_ANY_TIME | {LockState.IDLE, LockState.SEARCHING},
-        LockState.IDLE: _AT_ANY_TIME | {LockState.LOCKED, LockState.SEARCHING, LockState.LOST},
-        LockState.LOCKED: _AT_ANY_TIME | {LockState.UNCERTAIN, LockState.SEARCHING, LockState.LOST},
-        LockState.UNCERTAIN: _AT_ANY_TIME | {LockState.LOCKED, LockState.SEARCHING, LockState.LOST},
+        LockState.VERIFYING: _AT_ANY_TIME | {LockState.IDLE, LockState.SEARCHING, LockState.LOST},
+        LockState.IDLE: _AT_ANY_TIME
+        | {LockState.VERIFYING, LockState.LOCKED, LockState.SEARCHING, LockState.LOST},
+        LockState.LOCKED: _AT_ANY_TIME
+        | {LockState.VERIFYING, LockState.UNCERTAIN, LockState.SEARCHING, LockState.LOST},
+        LockState.UNCERTAIN: _AT_ANY_TIME
+        | {LockState.VERIFYING, LockState.LOCKED, LockState.SEARCHING, LockState.LOST},
         LockState.SEARCHING: _AT_ANY_TIME
         | {LockState.VERIFYING, LockState.LOCKED, LockState.UNCERTAIN, LockState.LOST},
-        LockState.LOST: _AT_ANY_TIME | {LockState.LOCKED, LockState.SEARCHING},
-        LockState.PAUSED: (_AT_ANY_TIME - {LockState.PAUSED}) | {LockState.VERIFYING, LockState.IDLE},
+        LockState.LOST: _AT_ANY_TIME | {LockState.VERIFYING, LockState.LOCKED, LockState.SEARCHING},
+        LockState.PAUSED: (_AT_ANY_TIME - {LockState.PAUSED})
+        | {LockState.VERIFYING, LockState.IDLE, LockState.LOST},
         LockState.STOPPED: frozenset(),
         LockState.FAULT: frozenset(),
     }
@@ -61,12 +65,15 @@ class Standing:
         Believed distance from the lock target.
     is_trusted : bool
         Whether there is an estimate to act on.
-    bad_s, blind_s : float
-        Seconds of the camera since the last trusted frame within tolerance, 0 if this is one; and since the
-        last trusted frame.
+    is_good : bool
+        Whether it is one within tolerance.
+    is_bad_for_long, is_blind_for_long : bool
+        Whether the last good frame, and the last trusted one, are `LockSettings.lost_after_s` ago.
     waits : bool
         Whether it is no wonder that nothing can be told, in an empty field or where an answer led, and the
         focus cannot have drifted far meanwhile.
+    is_empty : bool
+        Whether the field shows nothing that could be told.
     may_search : bool
         Whether there is anything left to look for, and to look from.
     moves_help : bool
@@ -75,9 +82,11 @@ class Standing:
 
     error_um: float
     is_trusted: bool
-    bad_s: float
-    blind_s: float
+    is_good: bool
+    is_bad_for_long: bool
+    is_blind_for_long: bool
     waits: bool = False
+    is_empty: bool = False
     may_search: bool = False
     moves_help: bool = True
 
@@ -86,18 +95,20 @@ def next_state(state: LockState, now: Standing, settings: LockSettings) -> LockS
     """The state after one more frame of a lock that is neither verifying, paused nor at its end."""
     if not now.moves_help:
         return LockState.LOST
-    if now.bad_s == 0:
+    if now.is_good:
         return LockState.LOCKED
     if state is LockState.SEARCHING:
         if now.waits:
             return LockState.UNCERTAIN
         return state if now.may_search else LockState.LOST
-    if now.may_search and now.blind_s >= settings.lost_after_s:
+    if now.may_search and now.is_blind_for_long:
         return LockState.SEARCHING
-    if state in (LockState.IDLE, LockState.LOST):
+    if state is LockState.IDLE:
+        return LockState.LOST if now.is_blind_for_long and not now.is_empty else state
+    if state is LockState.LOST:
         return state
     if now.waits:
         return LockState.UNCERTAIN
-    if now.bad_s >= settings.lost_after_s or abs(now.error_um) > settings.lost_um:
+    if now.is_bad_for_long or abs(now.error_um) > settings.lost_um:
         return LockState.LOST
     return LockState.LOCKED if now.is_trusted else LockState.UNCERTAIN

@@ -147,7 +147,7 @@ class RunLog:
             connection.execute(
                 "UPDATE run SET value = ? WHERE key = 'settings'", (json.dumps(dict(settings)),)
             )
-            last_kept = LastKept.of(last_image.snapshot) if last_image else None
+            last_kept = LastKept.of(last_image.snapshot, keep or RecordSettings()) if last_image else None
             return cls(record.path, connection, keep=keep, last_kept=last_kept)
 
     @staticmethod
@@ -179,7 +179,7 @@ class RunLog:
         self._batch.frames.append(row_of(snapshot))
         if frame_yx is not None and is_due(snapshot, self._last_kept, self._keep):
             self._batch.images.append((self._n_frames, snapshot.t_s, frame_yx))
-            self._last_kept = LastKept.of(snapshot)
+            self._last_kept = LastKept.of(snapshot, self._keep, before=self._last_kept)
         if time.monotonic() - self._handed_s >= COMMIT_EVERY_S:
             self._hand_over()
 

@@ -11,17 +11,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from parfocal.control.checking import WAITING
 from parfocal.control.clock import SimulatedClock
-from parfocal.control.focus_lock import FocusLock
+from parfocal.control.focus_lock import LOOKING, NOT_ACCEPTED, FocusLock
+from parfocal.control.frame_watch import DOUBTS
 from parfocal.control.lock_settings import LockSettings
 from parfocal.control.lock_snapshot import LockSnapshot
+from parfocal.control.lock_state import LockState
 from parfocal.control.lock_summary import LockSummary, LockTally
 from parfocal.control.run_record import RunRecord
 from parfocal.errors import InputError
 from parfocal.estimate import NORMAL_90, FocusEstimate
 
 ANY_RANGE_UM = (-math.inf, math.inf)
-_ANY_FRAME = np.zeros((1, 1), np.uint8)
+_CELLS = np.tile(np.repeat([1000, 1500], 4), 4).astype(np.uint16)[None]
+_EMPTY = np.full_like(_CELLS, 1000)
+_BLACK = np.zeros_like(_CELLS)
 
 
 @dataclass(frozen=True)
@@ -77,8 +82,15 @@ class RecordedFocus:
         self._recorded = recorded
 
     def snap(self) -> NDArray[Any]:
-        """Any frame: what it tells is recorded."""
-        return _ANY_FRAME
+        """A frame with something to see in it, or not: what it tells of the focus is recorded.
+
+        A black one for any that the run did not trust the camera with.
+        """
+        recorded = self._now()
+        if recorded.reason.startswith(DOUBTS):
+            return _BLACK
+        is_seen = recorded.accepted or recorded.reason.startswith((NOT_ACCEPTED, LOOKING, WAITING))
+        return _CELLS if is_seen else _EMPTY
 
     def position_um(self) -> float:
         """Position of the stage in um."""
@@ -152,8 +164,8 @@ def replay_controller(
 
     Notes
     -----
-    `FocusLock` itself runs, on `RecordedFocus`, at the recorded times, and begins anew where the run was
-    resumed. Estimates err as they did
+    `FocusLock` itself runs, on `RecordedFocus`, at the recorded times, pauses where the run paused, waits
+    where the run saw an empty field, and begins anew where it was resumed. Estimates err as they did
     in the run although the stage stands elsewhere: true for small distances, as between dead bands, and less
     and less so for larger ones. Backlash, rounding of the drive and moves by hand are not replayed.
     """
@@ -191,5 +203,9 @@ def _replayed(
         while resumptions_s and recorded.t_s >= resumptions_s[0]:
             resumptions_s.popleft()
             lock = FocusLock(focus, focus, focus, settings=settings, clock=clock)
+        if recorded.state is LockState.PAUSED:
+            lock.request_pause()
+        else:
+            lock.request_resume()
         true_um = focus.true_defocus_um()
         yield recorded, replace(lock.step(), true_defocus_um=true_um)

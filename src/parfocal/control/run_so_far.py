@@ -82,7 +82,8 @@ def _good_z_um(record: RunRecord, lock: LockSettings) -> float:
     by_hand_s = max((e.t_s for e in record.events() if e.text.startswith(BY_HAND)), default=-math.inf)
     z_um = math.nan
     for snapshot in record.last_first():
-        if snapshot.t_s <= by_hand_s and not math.isnan(z_um):
+        is_by_hand = snapshot.t_s <= by_hand_s or snapshot.reason.startswith(BY_HAND)
+        if is_by_hand and not math.isnan(z_um):
             return z_um  # of the first frame after the hand
         z_um = snapshot.z_um
         if _is_good(snapshot, lock):

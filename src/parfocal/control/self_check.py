@@ -12,9 +12,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from parfocal.settings import Settings
 
@@ -48,6 +49,8 @@ class SelfCheckSettings(Settings):
         Of the looks; a field that shows less is no field to check in.
     lowest_gain, highest_gain : float
         Change of the answer over change of the stage, between which a model is believed.
+    most_tries : int
+        A check that proves nothing is made again: so many times altogether.
     """
 
     step_um: float | None = Field(default=None, gt=0)
@@ -55,6 +58,19 @@ class SelfCheckSettings(Settings):
     fewest_accepted: int = Field(default=5, ge=3)
     lowest_gain: float = Field(default=0.1, gt=0)
     highest_gain: float = Field(default=2.5, gt=0)
+    most_tries: int = Field(default=3, ge=1)
+
+    @model_validator(mode="after")
+    def _check_order(self) -> Self:
+        if self.lowest_gain >= self.highest_gain:
+            raise ValueError(
+                f"expected lowest_gain below highest_gain, got {self.lowest_gain}, {self.highest_gain}"
+            )
+        if self.fewest_accepted > self.looks:
+            raise ValueError(
+                f"expected a fewest_accepted of at most the {self.looks} looks of {self.rounds} rounds"
+            )
+        return self
 
     @property
     def looks(self) -> int:
@@ -93,6 +109,9 @@ class SelfCheck:
     vouched_from : float
         In-distribution score from which on images are trusted that look strange; infinite where the answers
         do not follow the stage so well as to vouch for any.
+    is_proven : bool
+        False where the model was refused for what may have been a kick, noise, or frames that told nothing:
+        another check may say otherwise.
     """
 
     gain: float
@@ -100,13 +119,23 @@ class SelfCheck:
     noise_um: float
     refusal: str = ""
     vouched_from: float = math.inf
+    is_proven: bool = True
+
+    @property
+    def vouches(self) -> bool:
+        """Whether the answers follow the stage so well that strange images are trusted."""
+        return math.isfinite(self.vouched_from)
 
     @property
     def in_words(self) -> str:
         """One line for a record."""
         if self.refusal:
             return self.refusal
-        return f"gain {self.gain:.2f} +- {self.gain_sd:.2f}"
+        told = f"gain {self.gain:.2f} +- {self.gain_sd:.2f}"
+        if VOUCHED_GAINS[0] <= self.gain <= VOUCHED_GAINS[1]:
+            return told
+        much = "less" if self.gain < 1 else "more"
+        return f"{told}; warning: the answers change much {much} than the stage moves, as of another scale"
 
 
 def planned_offset_um(look: int, *, step_um: float) -> float:
@@ -121,35 +150,51 @@ def planned_offset_um(look: int, *, step_um: float) -> float:
 
 
 def check_looks(looks: Sequence[Look], settings: SelfCheckSettings) -> SelfCheck:
-    """What the looks say of a model: the slope of its answers over the stage, by least squares."""
+    """What the looks say of a model: the slope of its answers over the stage, by least squares.
+
+    Notes
+    -----
+    A refusal is proven where the whole interval of the gain is refused. A kick of the focus during the check
+    widens the interval by more than it shifts the gain, so it leaves a check inconclusive.
+    """
     kept = [look for look in looks if look.accepted and abs(look.defocus_um) < FARTHEST_UM]
     if len(kept) < settings.fewest_accepted:
-        return SelfCheck(math.nan, math.inf, math.nan, f"only {len(kept)} of {len(looks)} images can be told")
+        return _inconclusive(f"only {len(kept)} of {len(looks)} images can be told")
     z_um, told_um = (np.array(values) for values in zip(*((k.z_um, k.defocus_um) for k in kept), strict=True))
     apart = z_um - z_um.mean()
     if np.ptp(z_um) < LEAST_TRAVEL_UM:
-        return SelfCheck(math.nan, math.inf, math.nan, "no image can be told but where the stage began")
+        return _inconclusive("no image can be told but where the stage began")
     gain = float(apart @ told_um / (apart @ apart))
     left = told_um - told_um.mean() - gain * apart
     noise_um = float(np.sqrt(left @ left / (len(kept) - 2)))
     gain_sd = noise_um / float(np.sqrt(apart @ apart))
-    refusal = _refusal(gain, gain_sd, settings)
+    refusal, is_proven = _refusal(gain, gain_sd, settings)
     vouches = VOUCHED_GAINS[0] <= gain <= VOUCHED_GAINS[1] and gain_sd <= VOUCHED_SD
-    least = min(look.in_distribution for look in kept)
     if not (vouches or refusal) and any(look.is_strange for look in kept):
-        refusal = (
-            f"the images look strange, and the answers do not follow well (gain {gain:.2f} +- {gain_sd:.2f})"
-        )
+        told = f"gain {gain:.2f} +- {gain_sd:.2f}"
+        refusal = f"the images look strange, and the answers do not follow well ({told})"
+        is_proven = _is_outside(gain, gain_sd, *VOUCHED_GAINS)
+    least = min(look.in_distribution for look in kept)
     vouched_from = max(min(VOUCHED_FROM, VOUCHED_SHARE * least), LEAST_VOUCHED) if vouches else math.inf
-    return SelfCheck(gain, gain_sd, noise_um, refusal, vouched_from)
+    return SelfCheck(gain, gain_sd, noise_um, refusal, vouched_from, is_proven)
 
 
-def _refusal(gain: float, gain_sd: float, settings: SelfCheckSettings) -> str:
+def _inconclusive(refusal: str) -> SelfCheck:
+    return SelfCheck(math.nan, math.inf, math.nan, refusal, is_proven=False)
+
+
+def _refusal(gain: float, gain_sd: float, settings: SelfCheckSettings) -> tuple[str, bool]:
+    """Why a gain is refused, and whether that is proven."""
     if gain < -CERTAIN * gain_sd:
-        return f"the answers fall where the stage rises (gain {gain:.2f}), as if contrast were inverted"
+        return f"the answers fall where the stage rises (gain {gain:.2f}), as if contrast were inverted", True
+    is_outside = _is_outside(gain, gain_sd, settings.lowest_gain, settings.highest_gain)
     if gain - CERTAIN * gain_sd < 0:
-        return f"the answers do not follow the stage (gain {gain:.2f} +- {gain_sd:.2f})"
-    lowest, highest = gain - CERTAIN * gain_sd, gain + CERTAIN * gain_sd
-    if highest < settings.lowest_gain or lowest > settings.highest_gain:
-        return f"the answers change {gain:.2f} times as much as the stage moves"
-    return ""
+        return f"the answers do not follow the stage (gain {gain:.2f} +- {gain_sd:.2f})", is_outside
+    if is_outside:
+        return f"the answers change {gain:.2f} times as much as the stage moves", True
+    return "", True
+
+
+def _is_outside(gain: float, gain_sd: float, lowest: float, highest: float) -> bool:
+    """Whether a gain is surely less than one or more than the other."""
+    return gain + CERTAIN * gain_sd < lowest or gain - CERTAIN * gain_sd > highest

@@ -9,13 +9,12 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from parfocal.control.allowance import Allowance
+from parfocal.control.allowance import HOUR_S, Allowance
 from parfocal.control.clock import Clock
 from parfocal.control.devices import FocusDrive
 from parfocal.errors import DeviceError, LimitError
 from parfocal.settings import Settings
 
-HOUR_S = 3600.0
 MOST_OF_IT = 0.6
 """Of a move, from which on it was undone; less than that may be a drive that creeps back."""
 
@@ -171,6 +170,34 @@ class Supervisor:
             self.stop()
             raise
 
+    def glance_um(self) -> float:
+        """Where the drive stands while it is left to others: outside the window is no failure.
+
+        Whatever they do with it counts as no undone move. `is_displaced` is as after `position_um`.
+
+        Raises
+        ------
+        DeviceError
+            If it does not answer, or with no finite number; the drive was stopped.
+        """
+        try:
+            z_um = self._drive.position_um()
+            if not math.isfinite(z_um):
+                raise DeviceError(f"Expected the position of the focus drive in um, it reads {z_um}.")
+        except BaseException:
+            self.stop()
+            raise
+        self._is_displaced = abs(z_um - self._left_at_um) > self._limits.arrival_tolerance_um
+        if self._is_displaced:
+            self._left_at_um = z_um
+        self._moved_um, self._n_undone = 0.0, 0
+        return z_um
+
+    def is_within(self, z_um: float) -> bool:
+        """Whether a position lies in the window, up to what a drive may be off."""
+        slack_um = self._limits.arrival_tolerance_um
+        return self._limits.lowest_z_um - slack_um <= z_um <= self._limits.highest_z_um + slack_um
+
     def move_by(self, move_um: float) -> Move:
         """How far the drive went when asked to go `move_um`.
 
@@ -251,8 +278,7 @@ class Supervisor:
 
     def _read_um(self) -> float:
         z_um, limits = self._drive.position_um(), self._limits
-        slack_um = limits.arrival_tolerance_um
-        if not limits.lowest_z_um - slack_um <= z_um <= limits.highest_z_um + slack_um:
+        if not self.is_within(z_um):
             raise LimitError(
                 f"Expected the focus drive between {limits.lowest_z_um} and {limits.highest_z_um} um, "
                 f"it is at {z_um:.3f} um. Nothing was moved. Move it by hand, or set other limits."
