@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parfocal.control import SimulatedClock
-from parfocal.hold import NEW_DAY
 from parfocal.microscope import ExperimentSettings, Sample, SimulatedMicroscope, SurfaceSettings
 from parfocal.optics import LiveLight, VirtualMicroscope, exit_field, preset, settings_of_day
 from parfocal.optics.specimens import scene_of
+from parfocal.rigs import NEW_DAY
 
 ROWS, COLUMNS, PITCH_UM = 8, 12, 9000.0
 WELLS = ROWS * COLUMNS

@@ -105,7 +105,12 @@ class AcquisitionFocus:
         DeviceError, LimitError, ModelError
             See `FocusRoutine.run`.
         """
-        result = self._routine.run(target_um=self.target_um, may_be_empty=self._may_be_empty(spot))
+        expected = self._focus_of(spot)
+        result = self._routine.run(
+            target_um=self.target_um,
+            expected_sd_um=math.inf if expected is None else expected.std_um,
+            may_be_empty=self._may_be_empty(spot),
+        )
         state = FocusState.FOCUSED if result.is_focused else FocusState.FAILED
         self._states[spot.place] = state, spot.time_point
         self._found[spot.place] = result

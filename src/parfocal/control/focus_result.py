@@ -13,6 +13,7 @@ class Outcome(StrEnum):
     EMPTY = "nothing to be seen"
     NOT_TOLD = "no image could be told"
     NOT_REACHED = "the focus lies where the drive may not go"
+    MISFIT = "the model does not fit this sample"
     NOT_SETTLED = "the answers did not settle"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from numpy.typing import NDArray
@@ -16,10 +16,18 @@ from parfocal.control.controller import ControllerSettings, decide
 from parfocal.control.devices import Camera, FocusDrive
 from parfocal.control.focus_result import FocusLook, FocusResult, Outcome
 from parfocal.control.recovery import Recovery, SearchSettings, places_to_look_from
+from parfocal.control.sample_trust import SampleTrust
+from parfocal.control.self_check import Look, SelfCheckSettings, planned_offset_um
 from parfocal.control.supervisor import CutBy, LimitSettings, Move, Supervisor
 from parfocal.estimate import Estimator, FocusEstimate
 from parfocal.settings import Settings
 
+CHECKS_PER_RANGE = 24
+"""A known move is that part of what the model can tell, unless the settings say how long it is."""
+NARROW = 0.4
+"""Of the largest standard deviation to move by: an answer so narrow is that of a field with cells."""
+AGREES_SDS, FAR_UM = 2.0, 4.0
+"""So near to what is expected, an answer agrees with it; and what is expected must be known that well."""
 LIES = 2
 """Times that the answers may contradict the stage's moves before they are not followed any more."""
 ARRIVED_UM = 0.05
@@ -41,6 +49,9 @@ class RoutineSettings(Settings):
         Frames that cannot be told before another place is looked from.
     search : SearchSettings, optional
         How far a focus is looked for that cannot be told from where the drive stands; None: not at all.
+    self_check : SelfCheckSettings, optional
+        Known moves at the first place that can be told: does the model fit this sample? If its answers follow
+        well, images are trusted that look strange to it. None: it is taken at its word.
     controller : ControllerSettings
         Target and dead band are the routine's own.
     belief : BeliefSettings
@@ -51,6 +62,7 @@ class RoutineSettings(Settings):
     most_frames: int = Field(default=20, ge=1)
     looks: int = Field(default=2, ge=1)
     search: SearchSettings | None = SearchSettings(reach_um=30.0, reach_toward_um=15.0)
+    self_check: SelfCheckSettings | None = SelfCheckSettings()
     controller: ControllerSettings = ControllerSettings()
     belief: BeliefSettings = BeliefSettings()
 
@@ -101,6 +113,7 @@ class FocusRoutine:
                 limits, z_range_um=estimator.z_range_um, settings=self._settings.search, start_um=0.0
             ),
             on_look=on_look or _ignore,
+            trust=SampleTrust(self._settings.self_check),
         )
 
     @property
@@ -109,16 +122,27 @@ class FocusRoutine:
         return self._settings
 
     @property
+    def trust(self) -> SampleTrust:
+        """Whether the model fits the sample."""
+        return self._rig.trust
+
+    @property
     def limits(self) -> LimitSettings:
         """Where the drive may be."""
         return self._rig.limits
 
-    def run(self, *, target_um: float = 0.0, may_be_empty: bool = True) -> FocusResult:
+    def run(
+        self, *, target_um: float = 0.0, expected_sd_um: float = math.inf, may_be_empty: bool = True
+    ) -> FocusResult:
         """Bring the field into focus, or to the defocus `target_um`.
 
         Parameters
         ----------
         target_um : float
+        expected_sd_um : float
+            How well it is known from elsewhere that the field is in focus already, as a standard deviation.
+            On a sample on which the model was checked, a narrow answer that agrees with that is believed
+            however strange the image.
         may_be_empty : bool
             Whether a field that shows nothing may be one without anything in it: then nothing is looked for.
 
@@ -131,13 +155,19 @@ class FocusRoutine:
         """
         self._rig.supervisor.take_over()
         try:
-            return _Run(self._rig, self._settings, target_um, may_be_empty=may_be_empty).to_the_end()
+            return _Run(
+                self._rig,
+                self._settings,
+                target_um,
+                expected_sd_um=expected_sd_um,
+                may_be_empty=may_be_empty,
+            ).to_the_end()
         except BaseException:
             self._rig.supervisor.stop()
             raise
 
     def estimate(self, frame_yx: NDArray[Any]) -> FocusEstimate:
-        """What the model says of a frame (Y, X) of the camera."""
+        """What the model says of a frame (Y, X); accepted also where the stage vouches for it."""
         return self._rig.estimate(frame_yx)
 
 
@@ -152,9 +182,15 @@ class _Rig:
     supervisor: Supervisor
     recovery: Recovery
     on_look: Callable[[FocusLook, NDArray[Any]], None]
+    trust: SampleTrust
 
     def estimate(self, frame_yx: NDArray[Any]) -> FocusEstimate:
-        return self.estimator.estimate(frame_yx, pixel_size_um=self.camera.pixel_size_um)
+        return self.trust.of(self.estimator.estimate(frame_yx, pixel_size_um=self.camera.pixel_size_um))
+
+    def check_step_um(self, settings: SelfCheckSettings) -> float:
+        lowest_um, highest_um = self.estimator.z_range_um
+        step_um = settings.step_um or (highest_um - lowest_um) / CHECKS_PER_RANGE
+        return min(step_um, self.limits.step_toward_um)
 
     def is_empty(self, frame_yx: NDArray[Any]) -> bool:
         return self.recovery.is_empty(frame_yx, pixel_size_um=self.camera.pixel_size_um)
@@ -174,6 +210,11 @@ class _Rig:
                 return Move(gone_um, move.cut_by)
 
 
+def _look_of(estimate: FocusEstimate, z_um: float) -> Look:
+    is_usable = estimate.accepted or estimate.is_strange
+    return Look(z_um, estimate.defocus_um, is_usable, estimate.in_distribution, estimate.is_strange)
+
+
 def _ignore(look: FocusLook, frame_yx: NDArray[Any]) -> None:
     """Nobody asked to be told."""
 
@@ -181,8 +222,17 @@ def _ignore(look: FocusLook, frame_yx: NDArray[Any]) -> None:
 class _Run:
     """One run of a routine."""
 
-    def __init__(self, rig: _Rig, settings: RoutineSettings, target_um: float, *, may_be_empty: bool) -> None:
-        self._rig, self._settings, self._may_be_empty = rig, settings, may_be_empty
+    def __init__(
+        self,
+        rig: _Rig,
+        settings: RoutineSettings,
+        target_um: float,
+        *,
+        expected_sd_um: float,
+        may_be_empty: bool,
+    ) -> None:
+        self._rig, self._settings = rig, settings
+        self._expected_sd_um, self._may_be_empty = expected_sd_um, may_be_empty
         self._controller = self._settings.controller.replace(
             target_um=target_um, dead_band_um=self._settings.tolerance_um
         )
@@ -210,10 +260,18 @@ class _Run:
         """Follow the answers until the focus is found, or for as long as there are some."""
         n_blind = 0
         while self._n_answers < self._settings.most_frames:
-            z_um, t_s = self._rig.supervisor.position_um(), self._rig.clock.now_s()
-            frame_yx = self._rig.camera.snap()
-            estimate = self._rig.estimate(frame_yx)
-            if not estimate.accepted:
+            estimate, frame_yx, t_s, z_um = self._look()
+            if (estimate.accepted or estimate.is_strange) and self._rig.trust.settings:
+                self._note(estimate, frame_yx, t_s=t_s, z_um=z_um)
+                self._check_the_model(estimate, z_um=z_um)
+                continue
+            if self._rig.trust.refusal:
+                self._note(estimate, frame_yx, t_s=t_s, z_um=z_um)
+                return Outcome.MISFIT
+            if not (estimate.accepted or self._is_as_expected(estimate)):
+                if self._is_in_focus:  # as a trusted answer had it, which led here
+                    self._note(estimate, frame_yx, t_s=t_s, z_um=z_um)
+                    return Outcome.FOCUSED
                 self._note(estimate, frame_yx, t_s=t_s, z_um=z_um)
                 n_blind += 1
                 if self._may_be_empty and self._rig.is_empty(frame_yx):
@@ -227,12 +285,42 @@ class _Run:
                 return outcome
         return Outcome.NOT_SETTLED
 
+    def _is_as_expected(self, estimate: FocusEstimate) -> bool:
+        """Whether a strange image says, and narrowly, what is believed of its place, or known from others."""
+        check = self._rig.trust.check
+        if not (estimate.is_strange and check is not None and check.vouches):
+            return False
+        mean_um, sd_um = self._target_um, self._expected_sd_um
+        if self._belief.n_agreed:
+            mean_um, sd_um = self._belief.mean_um, self._belief.sd_um
+        is_narrow = estimate.std_um <= NARROW * self._controller.largest_sd_um
+        nearest_um = AGREES_SDS * math.hypot(sd_um, estimate.std_um)
+        return is_narrow and abs(estimate.defocus_um - mean_um) <= nearest_um <= FAR_UM
+
+    def _look(self) -> tuple[FocusEstimate, NDArray[Any], float, float]:
+        """A frame, what the model says of it, when, and where the stage stands."""
+        z_um, t_s = self._rig.supervisor.position_um(), self._rig.clock.now_s()
+        frame_yx = self._rig.camera.snap()
+        return self._rig.estimate(frame_yx), frame_yx, t_s, z_um
+
+    def _check_the_model(self, first: FocusEstimate, *, z_um: float) -> None:
+        """Known moves to and fro about where the stage stands, where it ends."""
+        settings = self._rig.trust.settings
+        assert settings
+        looks = [_look_of(first, z_um)]
+        for number in range(1, settings.looks):
+            self._go_to(z_um + planned_offset_um(number, step_um=self._rig.check_step_um(settings)))
+            estimate, frame_yx, t_s, there_um = self._look()
+            looks.append(_look_of(estimate, there_um))
+            self._note(estimate, frame_yx, t_s=t_s, z_um=there_um)
+        self._rig.trust.seen(looks)
+
     def _follow(
         self, estimate: FocusEstimate, frame_yx: NDArray[Any], *, t_s: float, z_um: float
     ) -> Outcome | None:
         """Believe an answer and move by it; None if there is more to be done."""
         self._n_answers += 1
-        self._belief = update(self._belief, estimate, settings=self._settings.belief)
+        self._belief = update(self._belief, replace(estimate, accepted=True), settings=self._settings.belief)
         wanted_um = decide(self._belief, self._controller).move_um
         move = self._rig.go(wanted_um) if wanted_um else Move(0.0)
         self._note(estimate, frame_yx, t_s=t_s, z_um=z_um, move_um=move.um)
