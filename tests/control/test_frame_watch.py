@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
+from lock_fakes import TinyMicroscope
 
-from parfocal.control import FrameWatch, FrameWatchSettings
+from parfocal.control import FrameWatch, FrameWatchSettings, SimulatedClock
 
 FRAMES = np.random.default_rng(0).integers(0, 4096, (3, 64, 80)).astype(np.uint16)
 
@@ -61,3 +62,9 @@ def test_a_frame_in_which_a_single_pixel_shows_something_is_neither(value: int):
 
 def test_even_light_is_no_reason_for_doubt():
     assert FrameWatch(FrameWatchSettings()).doubt(np.full((64, 80), 900, np.uint16), took_s=0.05) == ""
+
+
+def test_the_light_weight_microscope_lasts_for_longer_than_an_hour_of_frames():
+    watch, microscope = FrameWatch(FrameWatchSettings()), TinyMicroscope(SimulatedClock(paced=False))
+    microscope.n_snaps = 2**16 - 5
+    assert {watch.doubt(microscope.snap(), took_s=0.05) for _ in range(10)} == {""}

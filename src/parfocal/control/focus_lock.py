@@ -13,14 +13,17 @@ from parfocal.control.checking import WAITING, Checking
 from parfocal.control.clock import Clock
 from parfocal.control.controller import Decision, decide
 from parfocal.control.devices import Camera, FocusDrive
+from parfocal.control.fallback import EMPTY, LOOKING, NOT_ACCEPTED, fallback
 from parfocal.control.frame_watch import FrameWatch
 from parfocal.control.gain_watch import AT_REST_UM, GainWatch
+from parfocal.control.held import Held
 from parfocal.control.judge import Judge
 from parfocal.control.lock_report import LockReport
 from parfocal.control.lock_settings import LockSettings
 from parfocal.control.lock_snapshot import LockSnapshot
 from parfocal.control.lock_state import LockState, next_state
 from parfocal.control.lock_summary import LockSummary, LockTally
+from parfocal.control.pause import OUTSIDE, Pause
 from parfocal.control.recovery import Recovery
 from parfocal.control.run_log import RunLog
 from parfocal.control.self_check import SelfCheck
@@ -29,18 +32,8 @@ from parfocal.control.tracker import Tracker
 from parfocal.errors import DeviceError, OutputError
 from parfocal.estimate import Estimator, FocusEstimate
 
-_HELD_BY = {
-    CutBy.WINDOW: "at the limit of the window: the focus lies beyond it",
-    CutBy.TRAVEL: "held still: the travel allowed in an hour is used up",
-}
 BY_HAND = "somebody moved the drive"
 """So begins the reason of a frame, and the event, where somebody did."""
-EMPTY, NOT_ACCEPTED = "the field is empty: waiting", "the estimate was not accepted"
-LOOKING = "looking for "
-"""So begins the reason of a frame in a search."""
-OUTSIDE = "the pause goes on: the drive stands outside the window"
-HARDLY = 0.1
-"""Of a move that was asked for: no more, and the drive was held."""
 
 
 class FocusLock:
@@ -108,11 +101,10 @@ class FocusLock:
             z_range_um=estimator.z_range_um,
             longest_um=settings.limits.step_toward_um,
         )
-        self._stop_requested, self._pause_requested = threading.Event(), threading.Event()
+        self._stop_requested, self._pause = threading.Event(), Pause()
         self._state = LockState.VERIFYING if self._checking.is_wanted else LockState.IDLE
-        self._cut_by = CutBy.NOTHING
+        self._held = Held()
         self._doubt = ""
-        self._was_lost = self._is_outside = False  # when the pause began; at the last wish to end it
         self._first_event = first_event
 
     @property
@@ -132,11 +124,11 @@ class FocusLock:
 
     def request_pause(self) -> None:
         """Move nothing from the next frame on, but go on looking. May be called from any thread."""
-        self._pause_requested.set()
+        self._pause.request()
 
     def request_resume(self) -> None:
         """End a pause with the next frame. May be called from any thread."""
-        self._pause_requested.clear()
+        self._pause.request_end()
 
     def request_stop(self) -> None:
         """Let `run` end after the frame at hand. May be called from any thread."""
@@ -194,7 +186,7 @@ class FocusLock:
             due_s = max(due_s + period_s, clock.now_s())
 
     def _look_and_move(self) -> LockSnapshot:
-        t_s, pauses = self._clock.now_s(), self._pause_requested.is_set()
+        t_s, pauses = self._clock.now_s(), self._pause.is_wanted
         is_left_alone = pauses or self._state is LockState.PAUSED
         z_um = self._supervisor.glance_um() if is_left_alone else self._supervisor.position_um()
         is_displaced = self._supervisor.is_displaced
@@ -275,22 +267,22 @@ class FocusLock:
             return self._resume(z_um)
         if is_paused or not pauses:
             return False
-        self._was_lost = self._state is LockState.LOST
+        self._pause.begin(self._state)
         self._checking.interrupt()
         self._enter(LockState.PAUSED)
         return True
 
     def _resume(self, z_um: float) -> bool:
-        is_outside, was_outside = not self._supervisor.is_within(z_um), self._is_outside
-        self._is_outside = is_outside
+        is_outside = not self._supervisor.is_within(z_um)
+        news = self._pause.goes_on(is_outside=is_outside)
+        if news:
+            self._report.event(news)
         if is_outside:
-            if not was_outside:
-                self._report.event(OUTSIDE)
             return False
         self._judge.start_over()
         self._tracker.start_over()
-        began_in = LockState.VERIFYING if self._checking.is_wanted else LockState.IDLE
-        self._enter(LockState.LOST if self._was_lost else began_in)  # a pause finds no focus
+        state = LockState.VERIFYING if self._checking.is_wanted else LockState.IDLE
+        self._enter(self._pause.state_after(state))
         return True
 
     def _verify(self, estimate: FocusEstimate, frame_yx: NDArray[Any], *, z_um: float) -> Decision:
@@ -312,6 +304,7 @@ class FocusLock:
         return step.decision
 
     def _end_check(self) -> None:
+        """What the known moves did is no news of focus; a watch that was wrong begins anew."""
         self._tracker.start_over()
         self._gain_watch.forget_looks()
         if self._checking.has_vouched:
@@ -330,19 +323,15 @@ class FocusLock:
             self._enter(LockState.LOST)
         elif self._state is not LockState.LOST:
             self._enter(LockState.VERIFYING)
-        away_um = z_um - self._recovery.home_um
-        if is_in_vain and not self._doubt and self._is_away(away_um):
-            return Decision(-away_um, "no image could be told: back to where it began")
+        way_um = self._recovery.way_home_um(z_um)
+        if is_in_vain and way_um and not self._doubt:
+            return Decision(way_um, "no image could be told: back to where it began")
         return Decision(0.0, self._doubt or (EMPTY if is_empty else WAITING))
 
     @property
     def _refusal(self) -> str:
         check = self._checking.verdict
-        if check is None or not check.refusal:
-            return ""
-        if not check.is_proven:
-            return f"not locked, as the self-check proves nothing: {check.refusal}"
-        return f"not locked, as the model does not fit this sample: {check.refusal}"
+        return check.why_not_locked if check else ""
 
     def _judge_frame(
         self, estimate: FocusEstimate, frame_yx: NDArray[Any], *, t_s: float, z_um: float
@@ -364,34 +353,18 @@ class FocusLock:
         if self._refusal:
             return Decision(0.0, self._refusal)
         if not self._judge.moves_help:
-            return self._back(z_um, "moves did not help")
+            return self._fall_back("moves did not help", z_um=z_um)
         if self._doubt:  # whatever is wrong with the camera, a move would be blind
             return Decision(0.0, self._doubt)
         if not estimate.accepted:
-            seen = EMPTY if self._judge.is_empty else NOT_ACCEPTED
-            return self._without_an_answer(z_um, seen)
+            return self._fall_back(EMPTY if self._judge.is_empty else NOT_ACCEPTED, z_um=z_um)
         if not self._judge.is_trusted:
-            return self._without_an_answer(z_um, "the estimate is too uncertain")
+            return self._fall_back("the estimate is too uncertain", z_um=z_um)
         decision = decide(self._tracker.belief, self._settings.controller)
         return replace(decision, move_um=self._tracker.move_for(decision.move_um, z_um=z_um))
 
-    def _without_an_answer(self, z_um: float, reason: str) -> Decision:
-        if self._state is LockState.SEARCHING:
-            place_um = self._recovery.next_place_um(z_um)
-            if place_um is not None:
-                return Decision(place_um - z_um, f"{LOOKING}the lost focus")
-        return self._back(z_um, reason)
-
-    def _back(self, z_um: float, reason: str) -> Decision:
-        """Nothing to go by: hold still; but once the lock is lost, where it was last in focus is better."""
-        away_um = z_um - self._recovery.home_um
-        is_over = not self._judge.moves_help or self._judge.is_blind_for_long
-        if self._state is LockState.LOST and is_over and self._is_away(away_um):
-            return Decision(-away_um, f"{reason}: back to where it was last in focus")
-        return Decision(0.0, reason)
-
-    def _is_away(self, away_um: float) -> bool:
-        return abs(away_um) > self._settings.limits.arrival_tolerance_um
+    def _fall_back(self, reason: str, *, z_um: float) -> Decision:
+        return fallback(reason, state=self._state, z_um=z_um, judge=self._judge, recovery=self._recovery)
 
     def _enter(self, state: LockState) -> None:
         if state is self._state:
@@ -412,14 +385,12 @@ class FocusLock:
             self._report.may_repeat(news, kind=news.split(":")[0])
 
     def _notice_cut(self, move: Move, *, wanted_um: float) -> None:
-        is_held = abs(move.um) <= HARDLY * abs(wanted_um)
         is_at_the_end = move.cut_by is CutBy.WINDOW and abs(move.um) < AT_REST_UM
         if is_at_the_end and self._state is LockState.SEARCHING:
             self._recovery.skip()
-        cut_by = move.cut_by if is_held else CutBy.NOTHING
-        if cut_by is not self._cut_by and cut_by in _HELD_BY:
-            self._report.may_repeat(_HELD_BY[cut_by])
-        self._cut_by = cut_by
+        news = self._held.news(move, wanted_um=wanted_um)
+        if news:
+            self._report.may_repeat(news)
 
     def _end(self, state: LockState, text: str) -> None:
         self._state = state

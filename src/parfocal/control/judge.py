@@ -58,6 +58,11 @@ class Judge:
         """Whether nothing could be told for so long that the focus is looked for."""
         return self._settings.is_long(self._n_blind)
 
+    @property
+    def is_over(self) -> bool:
+        """Whether there is no hope from here: nothing to be told for long, or moves that do not help."""
+        return self.is_blind_for_long or not self._moves_help
+
     def start_over(self) -> None:
         """What was seen up to now is of another time."""
         self._n_bad = self._n_blind = 0

@@ -84,6 +84,11 @@ class Recovery:
         """Where it was last in focus; before that, where a trusted answer saw the focus, or it all began."""
         return self._home_um if self._seen_um is None else self._seen_um
 
+    def way_home_um(self, z_um: float) -> float:
+        """How far it is from a stage position to `home_um`; 0 where that is as near as a drive comes."""
+        way_um = self.home_um - z_um
+        return way_um if abs(way_um) > self._limits.arrival_tolerance_um else 0.0
+
     @property
     def is_due(self) -> bool:
         """Whether there is a focus to look for: not yet since it was last seen, or since the beginning."""

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from parfocal.control.checking import WAITING
 from parfocal.control.clock import SimulatedClock
-from parfocal.control.focus_lock import LOOKING, NOT_ACCEPTED, FocusLock
+from parfocal.control.fallback import LOOKING, NOT_ACCEPTED
+from parfocal.control.focus_lock import FocusLock
 from parfocal.control.frame_watch import DOUBTS
 from parfocal.control.lock_settings import LockSettings
 from parfocal.control.lock_snapshot import LockSnapshot

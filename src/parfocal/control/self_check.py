@@ -127,6 +127,14 @@ class SelfCheck:
         return math.isfinite(self.vouched_from)
 
     @property
+    def why_not_locked(self) -> str:
+        """Why the lock ends; empty if it goes on."""
+        if not self.refusal:
+            return ""
+        proved = "the model does not fit this sample" if self.is_proven else "the self-check proves nothing"
+        return f"not locked, as {proved}: {self.refusal}"
+
+    @property
     def in_words(self) -> str:
         """One line for a record."""
         if self.refusal:
