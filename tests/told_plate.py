@@ -39,7 +39,7 @@ class Plate:
         self.n_snaps = 0
 
     def focus_um(self) -> float:
-        return 5.0 + 0.02 * self.xy[0] - 0.01 * self.xy[1] + self.drift_um
+        return 5.0 + 0.002 * self.xy[0] - 0.001 * self.xy[1] + self.drift_um
 
     def true_defocus_um(self) -> float:
         return self.z_um - self.focus_um()

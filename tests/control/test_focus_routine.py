@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -14,10 +16,11 @@ from parfocal.control import (
     LimitSettings,
     Outcome,
     RoutineSettings,
-    SearchSettings,
     SimulatedClock,
 )
 from parfocal.errors import DeviceError, LimitError
+
+UNCHECKED = RoutineSettings(self_check=None)
 
 
 class Textured(TinyMicroscope):
@@ -38,13 +41,14 @@ class Bench:
         self.clock = SimulatedClock(paced=False)
         self.microscope = Textured(self.clock, z_um=z_um)
         self.estimator = TruthfulEstimator(self.microscope, **about)
+        self.model = _InRange(self.estimator, self.microscope)
         self.looks: list[FocusLook] = []
         self.routine = FocusRoutine(
             self.microscope,
             self.microscope,
-            _InRange(self.estimator, self.microscope),
+            self.model,
             limits=LimitSettings.around(0.0, reach_um=reach_um),
-            settings=settings,
+            settings=settings or UNCHECKED,
             clock=self.clock,
             on_look=lambda look, frame_yx: self.looks.append(look),
         )
@@ -57,12 +61,15 @@ class _InRange:
 
     def __init__(self, estimator: TruthfulEstimator, microscope: TinyMicroscope):
         self._estimator, self._microscope = estimator, microscope
-        self.is_blind = False
+        self.is_strange: Callable[[float], bool] = lambda defocus_um: False
+        self.score = 0.01
 
     def estimate(self, frame_yx: np.ndarray, *, pixel_size_um: float):
         estimate = self._estimator.estimate(frame_yx, pixel_size_um=pixel_size_um)
-        is_seen = abs(self._microscope.true_defocus_um()) <= 15 and not self.is_blind
-        return replace(estimate, accepted=estimate.accepted and is_seen)
+        defocus_um = self._microscope.true_defocus_um()
+        if self.is_strange(defocus_um):
+            return replace(estimate, accepted=False, is_strange=True, in_distribution=self.score)
+        return replace(estimate, accepted=estimate.accepted and abs(defocus_um) <= 15)
 
 
 @pytest.mark.parametrize("z_um", [-14.0, -6.0, -2.0, -0.7, 0.1, 0.8, 3.0, 14.0])
@@ -85,7 +92,7 @@ def test_a_field_that_is_nearly_in_focus_costs_one_frame() -> None:
 
 
 def test_each_move_is_looked_at_again_where_that_is_wanted() -> None:
-    bench = Bench(z_um=0.7, noise_um=0.02, bias_um=0.02, settings=RoutineSettings(trusted_move_um=0.0))
+    bench = Bench(z_um=0.7, noise_um=0.02, bias_um=0.02, settings=UNCHECKED.replace(trusted_move_um=0.0))
     assert len(bench.routine.run().looks) == 2
 
 
@@ -98,7 +105,7 @@ def test_a_target_beside_the_focus_is_reached() -> None:
 
 @pytest.mark.parametrize("z_um", [-25.0, 28.0])
 def test_a_focus_out_of_sight_is_looked_for(z_um: float) -> None:
-    settings = RoutineSettings(search=SearchSettings(reach_um=30.0, reach_toward_um=30.0))
+    settings = UNCHECKED.replace(search={"reach_um": 30.0, "reach_toward_um": 30.0})
     bench = Bench(z_um=z_um, noise_um=0.1, bias_um=0.05, settings=settings)
     assert bench.routine.run().is_focused
     assert abs(bench.microscope.true_defocus_um()) < 0.5
@@ -121,7 +128,7 @@ def test_an_empty_field_is_told_without_moving() -> None:
 
 
 def test_without_a_search_nothing_is_moved_by_an_image_that_cannot_be_told() -> None:
-    bench = Bench(z_um=20.0, settings=RoutineSettings(search=None))
+    bench = Bench(z_um=20.0, settings=UNCHECKED.replace(search=None))
     assert bench.routine.run().outcome is Outcome.NOT_TOLD
     assert bench.microscope.commands == []
 
@@ -172,3 +179,58 @@ def test_a_camera_that_fails_stops_the_drive() -> None:
     with pytest.raises(DeviceError, match="unplugged"):
         bench.routine.run()
     assert bench.microscope.calls[-1] == "stop"
+
+
+CHECKED = RoutineSettings(search=None)
+
+
+def test_the_first_place_of_a_sample_is_where_the_model_is_checked() -> None:
+    bench = Bench(z_um=3.0, noise_um=0.1, bias_um=0.02, settings=CHECKED)
+    first = bench.routine.run()
+    assert first.is_focused and len(first.looks) > 9
+    bench.microscope.z_um += 2.0
+    assert len(bench.routine.run().looks) <= 3
+    check = bench.routine.trust.check
+    assert check is not None and check.gain == pytest.approx(1.0, abs=0.2)
+
+
+def test_a_model_whose_answers_fall_where_the_stage_rises_is_not_followed_at_all() -> None:
+    bench = Bench(z_um=3.0, sign=-1.0, noise_um=0.1, settings=CHECKED)
+    result = bench.routine.run()
+    assert result.outcome is Outcome.MISFIT
+    assert result.z_um == pytest.approx(3.0)
+    assert np.abs(np.array(bench.microscope.commands) - 3.0).max() < 1.5
+    assert "contrast were inverted" in bench.routine.trust.refusal
+
+
+def test_strange_images_are_trusted_where_the_stage_vouches_for_the_model() -> None:
+    bench = Bench(z_um=3.0, noise_um=0.05, bias_um=0.02, settings=CHECKED)
+    bench.model.is_strange = lambda defocus_um: True
+    assert bench.routine.run().is_focused
+    assert abs(bench.microscope.true_defocus_um()) < 0.5
+    unchecked = Bench(z_um=3.0, settings=UNCHECKED.replace(search=None))
+    unchecked.model.is_strange = lambda defocus_um: True
+    assert unchecked.routine.run().outcome is Outcome.NOT_TOLD
+    assert unchecked.microscope.commands == []
+
+
+@pytest.mark.parametrize("expected_sd_um", [0.5, math.inf])
+def test_an_image_that_nobody_vouches_for_is_believed_where_it_says_what_is_expected(
+    expected_sd_um: float,
+) -> None:
+    bench = Bench(z_um=3.0, noise_um=0.05, bias_um=0.02, settings=CHECKED)
+    assert bench.routine.run().is_focused  # which checks the model
+    bench.microscope.z_um += 0.8
+    bench.model.is_strange, bench.model.score = lambda defocus_um: True, 1e-9
+    result = bench.routine.run(expected_sd_um=expected_sd_um, may_be_empty=False)
+    assert result.is_focused == math.isfinite(expected_sd_um)
+    assert abs(bench.microscope.true_defocus_um()) < (0.5 if result.is_focused else 1.5)
+
+
+def test_a_focus_that_a_trusted_answer_led_to_is_not_left_for_a_strange_image_there() -> None:
+    bench = Bench(z_um=3.0, noise_um=0.05, bias_um=0.02, settings=CHECKED)
+    assert bench.routine.run().is_focused
+    bench.microscope.z_um += 4.0
+    bench.model.is_strange, bench.model.score = lambda defocus_um: abs(defocus_um) < 1.0, 1e-9
+    assert bench.routine.run(may_be_empty=False).is_focused
+    assert abs(bench.microscope.true_defocus_um()) < 0.6

@@ -77,7 +77,7 @@ def rig(request: pytest.FixtureRequest) -> Iterator[Rig]:
     core.unloadAllDevices()
 
 
-POSITIONS = [(0, 0, 0.0), (300, 0, 0.0), (300, 300, 0.0)]
+POSITIONS = [(0, 0, 0.0), (3000, 0, 0.0), (3000, 3000, 0.0)]
 AUTOFOCUS = {"axes": ("p", "t")}
 
 
