@@ -29,6 +29,7 @@ ARGUMENTS: dict[str, Callable[[Path, Path], list[object]]] = {
     "focus_once.py": lambda scratch, model: [],
     "follow_between.py": lambda scratch, model: [],
     "gallery.py": lambda scratch, model: ["--out", scratch, "--only", "empty", "--planes", 1],
+    "own_rig.py": lambda scratch, model: ["--minutes", 1, "--time-points", 1],
     "real_yeast.py": lambda scratch, model: [
         model,
         REAL / "yeast-brightfield-5plane",

@@ -6,7 +6,7 @@ import mm_test_adapters
 import numpy as np
 import pytest
 
-from parfocal.control import Camera, FocusDrive, SimulatedClock
+from parfocal.control import Camera, FocusDrive, RigMicroscope, SimulatedClock
 from parfocal.errors import DeviceError
 from parfocal.microscope import (
     MicroManagerCamera,
@@ -33,6 +33,11 @@ def replayed():
     return microscope, microscope
 
 
+def rig_of_ones_own():
+    microscope = RigMicroscope(simulated()[0], pixel_size_um=0.24)
+    return microscope, microscope
+
+
 def through_micromanager():
     core = virtual_core(simulated()[0])
     return MicroManagerCamera(core), MicroManagerFocusDrive(core)
@@ -46,7 +51,7 @@ def demo_camera():
 
 @pytest.fixture(
     scope="module",
-    params=[simulated, replayed, through_micromanager, demo_camera],
+    params=[simulated, replayed, rig_of_ones_own, through_micromanager, demo_camera],
     ids=lambda make: make.__name__,
 )
 def devices(request):
