@@ -11,6 +11,9 @@ from parfocal.errors import DeviceError
 from parfocal.microscope import (
     MicroManagerCamera,
     MicroManagerFocusDrive,
+    PycroManagerCamera,
+    PycroManagerCore,
+    PycroManagerFocusDrive,
     ReplayMicroscope,
     SimulatedMicroscope,
     open_micromanager,
@@ -43,6 +46,11 @@ def through_micromanager():
     return MicroManagerCamera(core), MicroManagerFocusDrive(core)
 
 
+def through_pycro_manager():
+    core = PycroManagerCore(virtual_core(simulated()[0]))
+    return PycroManagerCamera(core), PycroManagerFocusDrive(core)
+
+
 def demo_camera():
     camera, drive = open_micromanager(DEMO_CONFIG)
     drive.move_to(100.0)
@@ -51,7 +59,14 @@ def demo_camera():
 
 @pytest.fixture(
     scope="module",
-    params=[simulated, replayed, rig_of_ones_own, through_micromanager, demo_camera],
+    params=[
+        simulated,
+        replayed,
+        rig_of_ones_own,
+        through_micromanager,
+        through_pycro_manager,
+        demo_camera,
+    ],
     ids=lambda make: make.__name__,
 )
 def devices(request):
