@@ -35,7 +35,6 @@ from parfocal.control import (
     Spot,
 )
 from parfocal.model import FocusEstimator
-from parfocal.model.serving import ready_for
 from parfocal.optics import LiveLight, exit_field, expose, preset, scene_of
 
 OPTICS = preset("yeast-40x", quality="ci")
@@ -86,16 +85,13 @@ class ToyRig:
 
 
 def estimator_of(model: str) -> FocusEstimator:
-    """A model, made ready for these optics if it is one of many microscopes."""
-    estimator = FocusEstimator.load(model)
-    ready = ready_for(
-        estimator.header,
+    """A model, ready for these optics."""
+    return FocusEstimator.load(model).for_microscope(
         pixel_size_um=OPTICS.camera.pixel_size_um,
         numerical_aperture=OPTICS.objective.numerical_aperture,
         immersion_index=OPTICS.objective.immersion_index,
         wavelength_um=OPTICS.spectrum.centre_um,
     )
-    return estimator.with_header(ready)
 
 
 def hold(

@@ -31,7 +31,6 @@ from parfocal.microscope import (
     virtual_core,
 )
 from parfocal.model import FocusEstimator
-from parfocal.model.serving import ready_for
 from parfocal.optics import preset
 
 OPTICS = preset("yeast-40x", quality="ci")
@@ -41,16 +40,13 @@ SETTINGS = AutofocusSettings(limits=LimitSettings(lowest_z_um=80.0, highest_z_um
 
 
 def estimator_of(model: str) -> FocusEstimator:
-    """A model, made ready for these optics if it is one of many microscopes."""
-    estimator = FocusEstimator.load(model)
-    ready = ready_for(
-        estimator.header,
+    """A model, ready for these optics."""
+    return FocusEstimator.load(model).for_microscope(
         pixel_size_um=OPTICS.camera.pixel_size_um,
         numerical_aperture=OPTICS.objective.numerical_aperture,
         immersion_index=OPTICS.objective.immersion_index,
         wavelength_um=OPTICS.spectrum.centre_um,
     )
-    return estimator.with_header(ready)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
