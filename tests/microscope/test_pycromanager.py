@@ -36,12 +36,15 @@ from pycromanager.acquisition.python_backend_acquisitions import PythonBackendAc
 
 AT_ZERO = 30_000
 """Grey value of an image in focus; a thousand make one um."""
-POSITIONS = [(0, 0, 0.0), (300, 0, 0.0), (300, 300, 0.0)]
+POSITIONS = [(0, 0, 0.0), (3000, 0, 0.0), (3000, 3000, 0.0)]
 NO_SEARCH = RoutineSettings(search=None).model_dump()
 
 
 class Telling(Plate):
     """Its images tell in their first pixels how far from focus they were taken, and whether that is seen."""
+
+    def focus_um(self) -> float:
+        return 5.0 + 0.002 * self.xy[0] - 0.001 * self.xy[1] + self.drift_um
 
     def snap(self) -> np.ndarray:
         frame = super().snap().copy()
@@ -140,7 +143,7 @@ def test_a_place_beside_the_focus_is_held(rig: Rig) -> None:
 def test_a_plan_without_z_is_focused_where_the_drive_stands(rig: Rig) -> None:
     rig.plate.z_um = 6.0
     limits = LimitSettings(lowest_z_um=2.0, highest_z_um=100.0).model_dump()
-    events = multi_d_acquisition_events(num_time_points=2, xy_positions=[(0, 0), (100, 0)])
+    events = multi_d_acquisition_events(num_time_points=2, xy_positions=[(0, 0), (1000, 0)])
     rig.run(rig.focus(limits=limits), events)
     assert max(map(abs, rig.defocus_um())) < 0.35
 
@@ -188,6 +191,14 @@ def test_images_of_the_light_tell_where_the_focus_goes_in_between(rig: Rig) -> N
     first, second = (result for _, result in focus.results)
     assert first.z_um == pytest.approx(5.0, abs=0.35)
     assert second.start_z_um == pytest.approx(5.0 + 12 * 0.4, abs=1.0)
+
+
+def test_where_it_is_sure_no_frame_is_spent_on_looking(rig: Rig) -> None:
+    focus = rig.focus(sure_um=0.5)
+    rig.run(focus, multi_d_acquisition_events(num_time_points=4, xyz_positions=POSITIONS))
+    assert len(focus.results) == 3
+    assert max(map(abs, rig.defocus_um())) < 0.5
+    assert {facts["focus_state"] for facts in rig.facts()} == {"focused", "followed"}
 
 
 def test_once_for_a_position_and_not_for_every_channel(rig: Rig) -> None:

@@ -195,7 +195,8 @@ class PycroManagerFocus:
             if not takes_an_image(images[0]):
                 return event
             spot = self._plan.spot_of(images[0])
-            if not self._focus.was_tried(spot):
+            is_sure = self._focus.is_sure(spot, within_um=self._settings.sure_um)
+            if not (is_sure or self._focus.was_tried(spot)):
                 self._bring_into_focus(spot, images[0])
             if self._settings.on_failure is OnFailure.SKIP and self._is_failed(spot):
                 self._skipped += [image.get("axes", {}) for image in images]
