@@ -62,6 +62,7 @@ ONLY_IN = {
     "lightning_fabric": ("parfocal.model",),
     "matplotlib": ("parfocal.evaluation", "parfocal.studies"),
     "pymmcore_plus": ("parfocal.microscope.micromanager",),
+    "pycromanager": (),
     "openvino": ("parfocal.model.backends",),
     "nncf": ("parfocal.model.backends.quantisation",),
     "pyarrow": ("parfocal.control.run_table",),

@@ -6,11 +6,14 @@ import mm_test_adapters
 import numpy as np
 import pytest
 
-from parfocal.control import Camera, FocusDrive, SimulatedClock
+from parfocal.control import Camera, FocusDrive, RigMicroscope, SimulatedClock
 from parfocal.errors import DeviceError
 from parfocal.microscope import (
     MicroManagerCamera,
     MicroManagerFocusDrive,
+    PycroManagerCamera,
+    PycroManagerCore,
+    PycroManagerFocusDrive,
     ReplayMicroscope,
     SimulatedMicroscope,
     open_micromanager,
@@ -33,9 +36,19 @@ def replayed():
     return microscope, microscope
 
 
+def rig_of_ones_own():
+    microscope = RigMicroscope(simulated()[0], pixel_size_um=0.24)
+    return microscope, microscope
+
+
 def through_micromanager():
     core = virtual_core(simulated()[0])
     return MicroManagerCamera(core), MicroManagerFocusDrive(core)
+
+
+def through_pycro_manager():
+    core = PycroManagerCore(virtual_core(simulated()[0]))
+    return PycroManagerCamera(core), PycroManagerFocusDrive(core)
 
 
 def demo_camera():
@@ -46,7 +59,14 @@ def demo_camera():
 
 @pytest.fixture(
     scope="module",
-    params=[simulated, replayed, through_micromanager, demo_camera],
+    params=[
+        simulated,
+        replayed,
+        rig_of_ones_own,
+        through_micromanager,
+        through_pycro_manager,
+        demo_camera,
+    ],
     ids=lambda make: make.__name__,
 )
 def devices(request):

@@ -24,6 +24,7 @@ from parfocal.control.lock_settings import LockSettings
 from parfocal.control.lock_snapshot import LockSnapshot
 from parfocal.control.lock_state import TRANSITIONS, LockState
 from parfocal.control.lock_summary import LockSummary, LockTally, summarise
+from parfocal.control.own_rig import OwnRig, RigMicroscope
 from parfocal.control.recovery import SearchSettings
 from parfocal.control.run_log import RunLog
 from parfocal.control.run_record import RunEvent, RunRecord
@@ -77,7 +78,9 @@ __all__ = [
     "Microscope",
     "Move",
     "Outcome",
+    "OwnRig",
     "RecordSettings",
+    "RigMicroscope",
     "RoutineSettings",
     "RunEvent",
     "RunLog",

@@ -25,6 +25,12 @@ from parfocal.microscope.micromanager import (
     run_acquisition,
     virtual_core,
 )
+from parfocal.microscope.pycromanager import (
+    PycroManagerCamera,
+    PycroManagerCore,
+    PycroManagerFocus,
+    PycroManagerFocusDrive,
+)
 from parfocal.microscope.replay import ReplayMicroscope
 from parfocal.microscope.sample import Sample
 from parfocal.microscope.simulated import SimulatedMicroscope
@@ -45,6 +51,10 @@ __all__ = [
     "MotorSettings",
     "OnFailure",
     "ParfocalAutofocus",
+    "PycroManagerCamera",
+    "PycroManagerCore",
+    "PycroManagerFocus",
+    "PycroManagerFocusDrive",
     "ReplayMicroscope",
     "RoomSettings",
     "Sample",
