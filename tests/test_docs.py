@@ -69,6 +69,7 @@ def test_every_verb_is_in_the_readme() -> None:
         "evaluate",
         "estimate",
         "lock",
+        "acquire-run",
         "runs",
         "study",
     }

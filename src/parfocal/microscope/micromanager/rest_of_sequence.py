@@ -20,11 +20,11 @@ def outer_axis(sequence: MDASequence) -> str:
 
     Examples
     --------
-    >>> outer_axis(MDASequence(stage_positions=[(0, 0), (1, 0)], time_plan={"interval": 1, "loops": 1}))
+    >>> str(outer_axis(MDASequence(stage_positions=[(0, 0), (1, 0)])))
     'p'
     """
     sizes = sequence.sizes
-    return next((axis for axis in sequence.axis_order if sizes.get(axis, 0) > 1), "t")
+    return str(next((axis for axis in sequence.axis_order if sizes.get(axis, 0) > 1), "t"))
 
 
 def n_complete(sequence: MDASequence, done: Collection[Index]) -> int:
