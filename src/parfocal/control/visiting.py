@@ -96,7 +96,8 @@ def propose(
 
     Notes
     -----
-    What is known before the first measurement tells where to begin with a new plate. That a measurement lessens the variance by so much does not depend on what it says.
+    What is known before the first measurement tells where to begin with a new plate. That a measurement
+    lessens the variance by so much does not depend on what it says.
 
     Examples
     --------
