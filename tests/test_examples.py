@@ -25,6 +25,7 @@ EXAMPLES = sorted(path.name for path in (ROOT / "examples").glob("*.py"))
 # What each example is given: made from a scratch folder and the small model.
 ARGUMENTS: dict[str, Callable[[Path, Path], list[object]]] = {
     "gallery.py": lambda scratch, model: ["--out", scratch, "--only", "empty", "--planes", 1],
+    "plate_surface.py": lambda scratch, model: ["--hours", 1, "--out", scratch / "surface.png"],
     "real_yeast.py": lambda scratch, model: [
         model,
         REAL / "yeast-brightfield-5plane",

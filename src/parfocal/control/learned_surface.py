@@ -10,6 +10,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from parfocal.control.focus_measurement import FocusMeasurement, FocusPrediction
 from parfocal.control.surface_belief import SurfaceBelief
 from parfocal.control.surface_doubt import (
     DoubtSettings,
@@ -19,8 +20,6 @@ from parfocal.control.surface_doubt import (
     says_the_same,
 )
 from parfocal.control.surface_prior import SurfacePrior
-from parfocal.errors import InputError
-from parfocal.estimate import FocusEstimate
 
 MOST_DOUBTS = 1000
 MOST_SUSPECTS = 20
@@ -38,69 +37,6 @@ class Verdict(StrEnum):
     JUMP = "jump of all"
     OTHER_ODD = "another was odd"
     BEGUN_ANEW = "begun anew"
-
-
-@dataclass(frozen=True)
-class FocusMeasurement:
-    """Where the focus was found at one position and time.
-
-    Attributes
-    ----------
-    t_s : float
-    x_um, y_um : float
-        Stage position.
-    focus_z_um : float
-        Stage z that would have been in focus.
-    std_um : float
-        Standard deviation of `focus_z_um`.
-    """
-
-    t_s: float
-    x_um: float
-    y_um: float
-    focus_z_um: float
-    std_um: float
-
-    @classmethod
-    def from_estimate(
-        cls,
-        estimate: FocusEstimate,
-        *,
-        t_s: float,
-        x_um: float,
-        y_um: float,
-        z_um: float,
-        target_um: float = 0.0,
-    ) -> FocusMeasurement | None:
-        """What an estimate at stage position x, y, z says of the focus; None where it abstains.
-
-        Parameters
-        ----------
-        estimate : FocusEstimate
-        t_s, x_um, y_um, z_um : float
-            When and where the image was taken.
-        target_um : float
-            Lock target: the defocus that the user wants.
-        """
-        if not estimate.accepted:
-            return None
-        return cls(t_s, x_um, y_um, z_um - estimate.defocus_um + target_um, estimate.std_um)
-
-
-@dataclass(frozen=True)
-class FocusPrediction:
-    """Where the focus is expected.
-
-    Attributes
-    ----------
-    focus_z_um : float
-        Stage z.
-    std_um : float
-        Its standard deviation: that of the focus, without the error of an image taken there.
-    """
-
-    focus_z_um: float
-    std_um: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,7 +138,7 @@ class LearnedSurface:
         position is off to the same side, all moved together: the level is opened, and what was doubted of
         them is taken in. A position that turns out to be odd says nothing about its neighbours from then on.
         """
-        _check(measurement)
+        measurement.check()
         surface = self._surprised_by(measurement)
         now = surface.latest[-1]
         together = moved_together(surface.latest, settings=self.doubt)
@@ -317,12 +253,3 @@ def _likelihood(belief: SurfaceBelief, surprises: Sequence[Surprise]) -> float:
         total += belief.log_density(s.x_um, s.y_um, **measured)
         belief = belief.take_in(s.x_um, s.y_um, **measured)
     return total
-
-
-def _check(measurement: FocusMeasurement) -> None:
-    values = vars(measurement)
-    if not all(math.isfinite(value) for value in values.values()) or measurement.std_um <= 0:
-        raise InputError(
-            f"expected a measurement of finite numbers with std_um above 0, got {measurement}; "
-            "leave out what an estimator does not answer"
-        )
