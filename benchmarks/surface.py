@@ -301,7 +301,7 @@ def table(results: dict[str, dict[str, list[float]]]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=int, default=8)
+    parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--only", choices=CASES)
     options = parser.parse_args()
     for name in [options.only] if options.only else CASES:
