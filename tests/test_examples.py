@@ -32,6 +32,7 @@ ARGUMENTS: dict[str, Callable[[Path, Path], list[object]]] = {
     "gallery.py": lambda scratch, model: ["--out", scratch, "--only", "empty", "--planes", 1],
     "own_rig.py": lambda scratch, model: ["--minutes", 1, "--time-points", 1],
     "pycro_manager_hook.py": lambda scratch, model: ["--time-points", 1],
+    "plate_surface.py": lambda scratch, model: ["--hours", 1, "--out", scratch / "surface.png"],
     "real_yeast.py": lambda scratch, model: [
         model,
         REAL / "yeast-brightfield-5plane",

@@ -7,6 +7,7 @@ from parfocal.control.clock import Clock, SimulatedClock, WallClock
 from parfocal.control.controller import ControllerSettings, Decision, decide
 from parfocal.control.devices import Camera, FocusDrive, Microscope
 from parfocal.control.focus_lock import FocusLock
+from parfocal.control.focus_measurement import FocusMeasurement, FocusPrediction
 from parfocal.control.focus_result import FocusLook, FocusResult, Outcome
 from parfocal.control.focus_routine import FocusRoutine, RoutineSettings
 from parfocal.control.frame_focus import FocusState, FrameFocus
@@ -14,8 +15,6 @@ from parfocal.control.frame_watch import FrameWatch, FrameWatchSettings
 from parfocal.control.gain_watch import GainWatch, GainWatchSettings
 from parfocal.control.kept_image import KeptImage, RecordSettings
 from parfocal.control.learned_surface import (
-    FocusMeasurement,
-    FocusPrediction,
     LearnedSurface,
     SurfaceGrid,
     Verdict,

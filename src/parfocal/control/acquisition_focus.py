@@ -12,10 +12,11 @@ from typing import Any
 from numpy.typing import NDArray
 
 from parfocal.control.clock import Clock
+from parfocal.control.focus_measurement import FocusMeasurement, FocusPrediction
 from parfocal.control.focus_result import FocusResult
 from parfocal.control.focus_routine import FocusRoutine
 from parfocal.control.frame_focus import FocusState, FrameFocus
-from parfocal.control.learned_surface import FocusMeasurement, FocusPrediction, LearnedSurface
+from parfocal.control.learned_surface import LearnedSurface
 from parfocal.control.surface_prior import SurfacePrior
 from parfocal.estimate import NORMAL_90, FocusEstimate
 

@@ -10,6 +10,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from parfocal.control.focus_measurement import FocusMeasurement, FocusPrediction
 from parfocal.control.surface_belief import SurfaceBelief
 from parfocal.control.surface_doubt import (
     DoubtSettings,
@@ -19,10 +20,12 @@ from parfocal.control.surface_doubt import (
     says_the_same,
 )
 from parfocal.control.surface_prior import SurfacePrior
-from parfocal.errors import InputError
-from parfocal.estimate import FocusEstimate
 
 MOST_DOUBTS = 1000
+MOST_SUSPECTS = 20
+"""Positions, seen last, of which one may have been wrong when all seem to move together."""
+RARER = math.log(300.0)
+"""A jump of the stage than a wrong answer: one frame in 10,000, not three in a hundred (assumed)."""
 
 
 class Verdict(StrEnum):
@@ -32,70 +35,8 @@ class Verdict(StrEnum):
     DOUBTED = "doubted"
     SAID_AGAIN = "said again"
     JUMP = "jump of all"
+    OTHER_ODD = "another was odd"
     BEGUN_ANEW = "begun anew"
-
-
-@dataclass(frozen=True)
-class FocusMeasurement:
-    """Where the focus was found at one position and time.
-
-    Attributes
-    ----------
-    t_s : float
-    x_um, y_um : float
-        Stage position.
-    focus_z_um : float
-        Stage z that would have been in focus.
-    std_um : float
-        Standard deviation of `focus_z_um`.
-    """
-
-    t_s: float
-    x_um: float
-    y_um: float
-    focus_z_um: float
-    std_um: float
-
-    @classmethod
-    def from_estimate(
-        cls,
-        estimate: FocusEstimate,
-        *,
-        t_s: float,
-        x_um: float,
-        y_um: float,
-        z_um: float,
-        target_um: float = 0.0,
-    ) -> FocusMeasurement | None:
-        """What an estimate at stage position x, y, z says of the focus; None where it abstains.
-
-        Parameters
-        ----------
-        estimate : FocusEstimate
-        t_s, x_um, y_um, z_um : float
-            When and where the image was taken.
-        target_um : float
-            Lock target: the defocus that the user wants.
-        """
-        if not estimate.accepted:
-            return None
-        return cls(t_s, x_um, y_um, z_um - estimate.defocus_um + target_um, estimate.std_um)
-
-
-@dataclass(frozen=True)
-class FocusPrediction:
-    """Where the focus is expected.
-
-    Attributes
-    ----------
-    focus_z_um : float
-        Stage z.
-    std_um : float
-        Its standard deviation: that of the focus, without the error of an image taken there.
-    """
-
-    focus_z_um: float
-    std_um: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,8 +71,8 @@ class LearnedSurface:
         Measurements that were not taken in, one a position, newest last.
     verdict : Verdict or None
         What became of the last measurement: taken in, doubted and left out, taken in because the position had
-        said the same before, taken in with those before it because all positions moved together, or kept
-        with those before it while all else was forgotten.
+        said the same before; taken in with those before it because all positions moved together, or because
+        another position turned out to have been odd; or kept with those before it and all else forgotten.
     jumped_at : tuple of (float, float)
         Stage positions at which all positions were found to have moved together.
     n_taken, n_jumps : int
@@ -197,13 +138,12 @@ class LearnedSurface:
         position is off to the same side, all moved together: the level is opened, and what was doubted of
         them is taken in. A position that turns out to be odd says nothing about its neighbours from then on.
         """
-        _check(measurement)
+        measurement.check()
         surface = self._surprised_by(measurement)
         now = surface.latest[-1]
         together = moved_together(surface.latest, settings=self.doubt)
         if together:
-            after = surface._after_a_jump(together)
-            return replace(after, verdict=Verdict.JUMP if after.jumped_at else Verdict.BEGUN_ANEW)
+            return surface._after_all_moved(together)
         if abs(now.sds) <= self.doubt.gate_sds:
             return replace(surface._taking_in(now), verdict=Verdict.TAKEN)
         if says_the_same(now, surface.doubted, near_um=self.prior.near_um, settings=self.doubt):
@@ -253,22 +193,34 @@ class LearnedSurface:
         place = (surprise.x_um, surprise.y_um)
         return replace(self, belief=self.belief.with_open_place(*place, surprise.off_um**2))
 
-    def _after_a_jump(self, together: tuple[Surprise, ...]) -> LearnedSurface:
-        """The level opened, and what was doubted of the positions that moved together taken in."""
+    def _after_all_moved(self, together: tuple[Surprise, ...]) -> LearnedSurface:
+        """What was doubted taken in, by whatever explains best why position after position was off.
+
+        A jump of the whole stage, or an earlier position that was wrong; where no more was known than speaks
+        against it, or where the same was found before, the surface itself.
+        """
         assert self.belief is not None
         doubted = [s for s in together if s in self.doubted or s is self.latest[-1]]
         if self.n_taken < len(doubted) or self._is_where_it_jumped(together):
             return self._begun_anew(doubted)
-        surface = replace(
-            self,
-            belief=self.belief.with_open_level(common_move_um(together) ** 2),
-            jumped_at=(*self.jumped_at, *((s.x_um, s.y_um) for s in together))[-MOST_DOUBTS:],
-            n_jumps=self.n_jumps + 1,
-        )
+        moved = self.belief.with_open_level(common_move_um(together) ** 2)
+        other = self._with_the_likeliest_odd(doubted)
+        if _likelihood(other, doubted) > _likelihood(moved, doubted) - RARER:
+            healed = replace(self, belief=other)._taking_in_all(doubted)
+            return replace(healed, verdict=Verdict.OTHER_ODD)
+        jumped_at = (*self.jumped_at, *((s.x_um, s.y_um) for s in together))[-MOST_DOUBTS:]
+        surface = replace(self, belief=moved, jumped_at=jumped_at, n_jumps=self.n_jumps + 1)
         for surprise in together:  # what was taken in before it was understood spoilt their own heights
             if surprise not in doubted:
                 surface = surface._opened_at(surprise)
-        return replace(surface._taking_in_all(doubted), latest=())
+        return replace(surface._taking_in_all(doubted), latest=(), verdict=Verdict.JUMP)
+
+    def _with_the_likeliest_odd(self, doubted: Sequence[Surprise]) -> SurfaceBelief:
+        """The belief in which that position is odd without which the doubted measurements are likeliest."""
+        assert self.belief is not None
+        suspects = np.argsort(self.belief.seen_s)[-MOST_SUSPECTS:].tolist()
+        beliefs = [self.belief.made_odd(place) for place in suspects]
+        return max(beliefs, key=lambda belief: _likelihood(belief, doubted), default=self.belief)
 
     def _is_where_it_jumped(self, surprises: Sequence[Surprise]) -> bool:
         near_um = self.prior.near_um
@@ -279,16 +231,12 @@ class LearnedSurface:
         )
 
     def _begun_anew(self, surprises: Sequence[Surprise]) -> LearnedSurface:
-        """A surface that knows the latest only.
-
-        If no more was known than speaks against it, or if all positions seem to move together whenever the
-        same place is visited, then it is the surface that was wrong.
-        """
+        """A surface that knows these only."""
         assert self.belief is not None
         t_s, origin_um = self.belief.t_s, self.belief.origin_um
         belief = SurfaceBelief.at_first(self.prior, t_s=t_s, origin_um=origin_um)
         surface = replace(self, belief=belief, latest=(), doubted=(), jumped_at=(), n_taken=0)
-        return surface._taking_in_all(surprises)
+        return replace(surface._taking_in_all(surprises), verdict=Verdict.BEGUN_ANEW)
 
     def _taking_in_all(self, surprises: Sequence[Surprise]) -> LearnedSurface:
         surface = self
@@ -297,10 +245,11 @@ class LearnedSurface:
         return surface
 
 
-def _check(measurement: FocusMeasurement) -> None:
-    values = vars(measurement)
-    if not all(math.isfinite(value) for value in values.values()) or measurement.std_um <= 0:
-        raise InputError(
-            f"expected a measurement of finite numbers with std_um above 0, got {measurement}; "
-            "leave out what an estimator does not answer"
-        )
+def _likelihood(belief: SurfaceBelief, surprises: Sequence[Surprise]) -> float:
+    """Log density of some measurements, one after the other."""
+    total = 0.0
+    for s in surprises:
+        measured = {"focus_z_um": s.focus_z_um, "std_um": s.std_um}
+        total += belief.log_density(s.x_um, s.y_um, **measured)
+        belief = belief.take_in(s.x_um, s.y_um, **measured)
+    return total

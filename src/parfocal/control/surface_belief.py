@@ -17,7 +17,7 @@ Array = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
 LEVEL, RATE, TILT = 0, 1, slice(2, 4)
-LEAST_KNOWN = 0.9
+LEAST_KNOWN = 0.999
 """Of the variance of an own height at first: there, hardly anything was learned of it."""
 DAY_S = 24 * 3600.0
 ODD_UM = 100.0
@@ -191,6 +191,12 @@ class SurfaceBelief:
         own_um[place] = ODD_UM
         return replace(belief, covariance=covariance, own_um=own_um)
 
+    def log_density(self, x_um: float, y_um: float, *, focus_z_um: float, std_um: float) -> float:
+        """How likely a measurement is: the logarithm of its density, but for a constant."""
+        [expected_um], [variance] = self.heights([[x_um, y_um]])
+        noisy_um2 = float(variance) + max(std_um, self.prior.least_std_um) ** 2
+        return -((focus_z_um - float(expected_um)) ** 2 / noisy_um2 + math.log(noisy_um2)) / 2
+
     def oddness(self) -> Array:
         """Each position's own height over what is usual: shape (P,)."""
         return self.mean[self.place_at] / self.own_um
@@ -205,7 +211,7 @@ class SurfaceBelief:
         heights do not change; one that is hardly known any more is left as it is.
         """
         was_um, part = float(self.own_um[place]), int(self.place_at[place])
-        if self.covariance[part, part] >= LEAST_KNOWN * was_um**2:
+        if was_um >= ODD_UM or self.covariance[part, part] >= LEAST_KNOWN * was_um**2:
             return self
         own_um = self.own_um.copy()
         own_um[place] = ODD_UM
@@ -219,7 +225,8 @@ class SurfaceBelief:
         variance = float(row @ common) + noise
         mean = self.mean + common * ((value - float(row @ self.mean)) / variance)
         share = common / math.sqrt(abs(variance))
-        covariance = self.covariance - math.copysign(1.0, variance) * np.outer(share, share)
+        covariance = np.outer(share, share)
+        (np.subtract if variance > 0 else np.add)(self.covariance, covariance, out=covariance)
         return replace(self, mean=mean, covariance=covariance)
 
     def _mm(self, xy_um: ArrayLike) -> Array:

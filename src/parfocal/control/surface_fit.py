@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from parfocal.control.learned_surface import FocusMeasurement, LearnedSurface
+from parfocal.control.focus_measurement import FocusMeasurement
+from parfocal.control.learned_surface import LearnedSurface
 from parfocal.control.surface_doubt import DoubtSettings
 from parfocal.control.surface_prior import SurfacePrior
 

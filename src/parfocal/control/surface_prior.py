@@ -12,8 +12,9 @@ from parfocal.settings import Settings
 class SurfacePrior(Settings):
     """How a sample lies under a stage, and how it drifts: standard deviations of what is not known yet.
 
-    The defaults suit a multi-well plate; `of_width` those for another size. All are *assumed* but the least
-    error, which the focus lock measured; `fit_prior` fits those that a plate's own measurements tell.
+    The defaults suit a multi-well plate, `for_device` is for what is scanned field by field. All are
+    *assumed* but the least error, which the focus lock measured; `fit_prior` fits those that a plate's own
+    measurements tell.
 
     Attributes
     ----------
@@ -23,7 +24,8 @@ class SurfacePrior(Settings):
         Of the plate on the stage, along x and along y: 5 is half a millimetre over an insert of 100 mm.
     bow_um, bow_mm : float
         How far the surface bends away from a plane, and over which length: a Gaussian process with the
-        squared exponential kernel.
+        squared exponential kernel. A length shorter than need be costs little; with a longer one, waves of
+        the sample are taken for jumps of the stage.
     own_um : float
         How far a position's own height lies beside the bent plane: how wells differ from their neighbours.
     own_um_per_day : float
@@ -55,14 +57,12 @@ class SurfacePrior(Settings):
     knot_um: float = Field(default=0.05, gt=0)
 
     @classmethod
-    def of_width(cls, width_mm: float) -> Self:
-        """For a sample so wide: it bends over a third of its width.
+    def for_device(cls, width_mm: float) -> Self:
+        """For a chip or slide so wide that is scanned field by field.
 
         Examples
         --------
-        >>> SurfacePrior.of_width(120.0) == SurfacePrior()
-        True
-        >>> SurfacePrior.of_width(12.0).bow_mm
-        4.0
+        >>> SurfacePrior.for_device(20.0).bow_mm
+        2.5
         """
-        return cls(bow_mm=width_mm / 3)
+        return cls(bow_mm=width_mm / 8, own_um=0.3, most_positions=100, knot_um=0.1)

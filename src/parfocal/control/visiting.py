@@ -12,7 +12,7 @@ from parfocal.errors import InputError
 
 PLATES = {6: (2, 3, 39.12), 12: (3, 4, 26.01), 24: (4, 6, 19.3), 48: (6, 8, 13.08), 96: (8, 12, 9.0)}
 PLATES |= {384: (16, 24, 4.5), 1536: (32, 48, 2.25)}
-"""Rows, columns and pitch in mm of the usual plates (96 wells and more: ANSI SLAS 4-2004)."""
+"""Rows, columns and pitch in mm: 96 wells and more by ANSI SLAS 4-2004, fewer as Corning has them."""
 
 
 def well_positions_um(n_wells: int) -> NDArray[np.float64]:
@@ -96,8 +96,8 @@ def propose(
 
     Notes
     -----
-    What is known before the first measurement tells where to begin with a new plate. By how much a
-    measurement lessens the variance does not depend on what it says.
+    What is known before the first measurement tells where to begin with a new plate. That a measurement
+    lessens the variance by so much does not depend on what it says.
 
     Examples
     --------
