@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.installed
-# One thread per process: two busy torch threads on a shared machine are slower than one.
+# One thread per process, two processes: two busy torch threads on a shared machine are slower than one.
 ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
 .PHONY: demo test check bench
@@ -19,7 +19,7 @@ demo: $(READY)
 	$(BIN)/parfocal demo --out demo
 
 test: $(READY)
-	$(ONE_THREAD) $(BIN)/python -m pytest
+	$(ONE_THREAD) $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 check: $(READY)
 	$(BIN)/ruff format --check .
