@@ -38,6 +38,7 @@ ARGUMENTS: dict[str, Callable[[Path, Path], list[object]]] = {
         REAL / "yeast-brightfield-5plane",
         *("--only", "prime95b"),
     ],
+    "scan_device.py": lambda scratch, model: ["--rows", 3, "--columns", 20],
     "stock_acquisition.py": lambda scratch, model: [],
     "wafer_table.py": lambda scratch, model: [
         REAL / "wafer-reflected-signed",
