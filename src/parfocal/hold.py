@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from parfocal.control import (
     Camera,
@@ -28,6 +29,7 @@ from parfocal.control import (
     Supervisor,
     WallClock,
 )
+from parfocal.control.requests import refuse_unreachable_target
 from parfocal.data.stack_io import read_stack
 from parfocal.errors import InputError
 from parfocal.estimate import Estimator
@@ -293,7 +295,7 @@ def checked_for(rig: Rig, estimator: Estimator, settings: LockSettings) -> LockS
     LimitError
         If the drive stands outside the window.
     """
-    _refuse_unreachable_target(settings.controller.target_um, estimator.z_range_um)
+    refuse_unreachable_target(settings.controller.target_um, estimator.z_range_um)
     Supervisor(rig.drive, settings.limits, clock=rig.clock)  # refuses a drive that stands outside the window
     estimator.estimate(rig.camera.snap(), pixel_size_um=rig.camera.pixel_size_um)
     if rig.repeats_frames:
@@ -322,15 +324,6 @@ def figure_of(record: Path) -> Path:
     'night.png'
     """
     return record.with_suffix(".png")
-
-
-def _refuse_unreachable_target(target_um: float, z_range_um: tuple[float, float]) -> None:
-    lowest_um, highest_um = z_range_um
-    if not lowest_um < target_um < highest_um:
-        raise InputError(
-            f"Expected a lock target within what the model can tell, {lowest_um:g} to {highest_um:g} um; "
-            f"got {target_um:g} um."
-        )
 
 
 def _refuse_used(record: Path) -> None:
@@ -369,7 +362,7 @@ def draw_run(record: Path) -> Path:
         focal_um=frames["z_um"] - frames["defocus_um"],
         true_defocus_um=None if np.isnan(true_um).all() else true_um,
         tolerance_um=lock.tolerance_um,
-        target_um=lock.controller.target_um,
+        target_um=_held_um(run.targets(lock.controller.target_um), frames["t_s"]),
         events=[
             ((event.t_s - start_s) / 3600, event.text)
             for event in run.events()
@@ -378,6 +371,13 @@ def draw_run(record: Path) -> Path:
         title=run.settings()["rig"],
     )
     return save_figure(figure, figure_of(record))
+
+
+def _held_um(targets: Sequence[tuple[float, float]], t_s: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The lock target at each time, shape as `t_s`."""
+    since_s, target_um = np.array(targets).T
+    held: NDArray[np.float64] = target_um[np.searchsorted(since_s, t_s, side="right") - 1]
+    return held
 
 
 def window_around(rig: Rig, *, reach_um: float, largest_step_um: float) -> LimitSettings:

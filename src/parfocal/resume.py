@@ -18,7 +18,9 @@ from parfocal.control import (
     RunRecord,
     run_so_far,
 )
+from parfocal.control.requests import target_event
 from parfocal.control.run_record import RESUMED
+from parfocal.control.run_so_far import settings_at_the_end
 from parfocal.control.run_summary import summary_of_run
 from parfocal.errors import InputError
 from parfocal.estimate import Estimator
@@ -72,7 +74,8 @@ def resume_focus(
     run = RunLog.open(record)
     so_far, before = run_so_far(run), run.settings()
     _refuse_another(rig, estimator, run)
-    settings = settings or LockSettings.parse(before["lock"], source=str(record))
+    held_um = settings_at_the_end(run).controller.target_um
+    settings = settings or settings_at_the_end(run)
     hours = before["hours"] if hours is None else hours
     keep = keep or RecordSettings.parse(before.get("record", {}), source=str(record))
     refuse_no_time(hours)
@@ -95,6 +98,8 @@ def resume_focus(
             good_z_um=so_far.good_z_um if is_where_left else None,
             first_event="; ".join([f"{RESUMED}{so_far.away_s(time.time()):.0f} s", *_changes(before, known)]),
         )
+        if settings.controller.target_um != held_um:
+            log.event(rig.clock.now_s(), target_event(held_um, settings.controller.target_um))
         part = lock.run(so_far.began_s + 3600 * hours - rig.clock.now_s())
     draw_run(record)
     whole = summary_of_run(record)

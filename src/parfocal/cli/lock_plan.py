@@ -128,17 +128,17 @@ class LockPlan:
 
     def go_on(self, rig: Rig, estimator: Estimator, watch: Watch) -> LockSummary:
         """Go on with a run."""
-        from parfocal.control import LockSettings, RecordSettings, RunLog
+        from parfocal.control import RecordSettings, RunLog, settings_at_the_end
         from parfocal.resume import resume_focus
 
-        known, source = RunLog.open(self.record).settings(), str(self.record)
+        run = RunLog.open(self.record)
         return resume_focus(
             rig,
             estimator,
             record=self.record,
-            settings=self.wishes.changing(LockSettings.parse(known["lock"], source=source)),
+            settings=self.wishes.changing(settings_at_the_end(run)),
             hours=self.hours,
-            keep=self._keep(RecordSettings.parse(known.get("record", {}), source=source)),
+            keep=self._keep(RecordSettings.parse(run.settings().get("record", {}), source=str(self.record))),
             facts=self.facts,
             watch=watch,
         )

@@ -18,7 +18,7 @@ from parfocal.control.recovery import SearchSettings
 from parfocal.control.run_log import RunLog
 from parfocal.control.run_record import RunEvent, RunRecord
 from parfocal.control.run_replay import ControllerReplay, replay_controller
-from parfocal.control.run_so_far import RunSoFar, run_so_far
+from parfocal.control.run_so_far import RunSoFar, run_so_far, settings_at_the_end
 from parfocal.control.run_table import export_table
 from parfocal.control.second_opinion import SecondOpinion, TwoAnswers, second_opinion
 from parfocal.control.self_check import Look, SelfCheck, SelfCheckSettings, check_looks
@@ -75,6 +75,7 @@ __all__ = [
     "replay_controller",
     "run_so_far",
     "second_opinion",
+    "settings_at_the_end",
     "summarise",
     "update",
 ]

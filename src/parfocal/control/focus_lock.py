@@ -23,6 +23,7 @@ from parfocal.control.lock_state import LockState, Standing, next_state
 from parfocal.control.lock_summary import LockSummary, LockTally
 from parfocal.control.play import Play
 from parfocal.control.recovery import Recovery
+from parfocal.control.requests import Requests, refuse_unreachable_target, target_event
 from parfocal.control.run_log import RunLog
 from parfocal.control.self_check import (
     Look,
@@ -65,6 +66,8 @@ class FocusLock:
         Gets every snapshot and event; closed when `run` ends.
     on_step : callable, optional
         Called with every `LockSnapshot`, in the loop's own thread: must be quick.
+    on_event : callable, optional
+        Called in the same way with the time and the words of every event of the record.
     truth : callable, optional
         Gives the true defocus in um, where a virtual microscope knows it. For the record only.
     good_z_um : float, optional
@@ -88,6 +91,7 @@ class FocusLock:
         clock: Clock,
         log: RunLog | None = None,
         on_step: Callable[[LockSnapshot], None] | None = None,
+        on_event: Callable[[float, str], None] | None = None,
         truth: Callable[[], float] | None = None,
         good_z_um: float | None = None,
         first_event: str = "started",
@@ -97,7 +101,7 @@ class FocusLock:
         self._settings = settings
         self._clock = clock
         self._log = log
-        self._on_step = on_step
+        self._on_step, self._on_event = on_step, on_event
         self._truth = truth
         self._supervisor = Supervisor(drive, settings.limits, clock=clock)
         self._watch = FrameWatch(settings.watch)
@@ -110,6 +114,7 @@ class FocusLock:
             start_um=self._supervisor.position_um() if good_z_um is None else good_z_um,
         )
         self._stop_requested, self._pause_requested = threading.Event(), threading.Event()
+        self._requests = Requests()
         self._state = LockState.IDLE
         self._belief = Belief.unknown()
         self._before_s: float | None = None  # time of the last frame
@@ -123,6 +128,7 @@ class FocusLock:
         self._tries_strange = True
         self._first_event = first_event
         self._frame_yx: NDArray[Any] | None = None
+        self._estimate: FocusEstimate | None = None
         self._looks: list[Look] = []
         self._check: SelfCheck | None = None
         if settings.self_check is not None:
@@ -143,6 +149,13 @@ class FocusLock:
         """What the lock's own moves tell of the model."""
         return self._gain_watch
 
+    @property
+    def last_look(self) -> tuple[NDArray[Any], FocusEstimate] | None:
+        """The last frame, shape (Y, X), and what the model said of it; None before the first."""
+        if self._frame_yx is None or self._estimate is None:
+            return None
+        return self._frame_yx, self._estimate
+
     def request_pause(self) -> None:
         """Move nothing from the next frame on, but go on looking. May be called from any thread."""
         self._pause_requested.set()
@@ -154,6 +167,25 @@ class FocusLock:
     def request_stop(self) -> None:
         """Let `run` end after the frame at hand. May be called from any thread."""
         self._stop_requested.set()
+
+    def request_target(self, target_um: float) -> None:
+        """Hold another defocus from the next frame on. May be called from any thread.
+
+        Raises
+        ------
+        InputError
+            If the model cannot tell that defocus.
+        """
+        refuse_unreachable_target(target_um, self._estimator.z_range_um)
+        self._requests.target(target_um)
+
+    def request_note(self, text: str) -> None:
+        """Let the record have one more event with the next frame. May be called from any thread."""
+        self._requests.note(text)
+
+    def stop_drive(self) -> None:
+        """End any motion now, whatever the loop waits for. May be called from any thread."""
+        self._supervisor.stop()
 
     def run(self, duration_s: float) -> LockSummary:
         """Hold the focus for `duration_s` seconds of the clock; ends early on a failure, or Ctrl-C.
@@ -208,10 +240,11 @@ class FocusLock:
             due_s = max(due_s + period_s, clock.now_s())
 
     def _look_and_move(self) -> LockSnapshot:
+        self._heed_requests()
         t_s, z_um = self._clock.now_s(), self._supervisor.position_um()
         is_displaced = self._supervisor.is_displaced
         frame_yx = self._frame_yx = self._camera.snap()
-        estimate = self._see(frame_yx, t_s=t_s)
+        estimate = self._estimate = self._see(frame_yx, t_s=t_s)
         true_defocus_um = None if self._truth is None else self._truth()
         if self._pause_or_resume():
             decision = Decision(0.0, "paused" if self._state is LockState.PAUSED else "the pause is over")
@@ -245,6 +278,22 @@ class FocusLock:
             reason=decision.reason,
             true_defocus_um=true_defocus_um,
         )
+
+    def _heed_requests(self) -> None:
+        for text in self._requests.take_notes():
+            self._event(text)
+        target_um = self._requests.take_target()
+        controller = self._settings.controller
+        if target_um is None or target_um == controller.target_um:
+            return
+        self._event(target_event(controller.target_um, target_um))
+        controller = controller.replace(target_um=target_um)
+        self._settings = self._settings.replace(controller=controller.model_dump())
+        self._tally.aim(target_um)
+        self._bad_frames = 0
+        is_on_its_way = abs(self._belief.mean_um - target_um) > self._settings.tolerance_um
+        if is_on_its_way and self._state in (LockState.LOCKED, LockState.UNCERTAIN):
+            self._enter(LockState.IDLE)  # nothing is lost, but it is not there yet
 
     def _yield_to_a_hand(self, z_um: float) -> Decision:
         """Somebody wants the drive elsewhere: nothing goes back from there but by what an image says."""
@@ -499,5 +548,8 @@ class FocusLock:
             self._event(text)
 
     def _event(self, text: str) -> None:
+        t_s = self._clock.now_s()
         if self._log is not None:
-            self._log.event(self._clock.now_s(), text)
+            self._log.event(t_s, text)
+        if self._on_event is not None:
+            self._on_event(t_s, text)

@@ -16,7 +16,7 @@ class LockState(StrEnum):
     VERIFYING = "verifying"
     """Making small known moves to see whether the answers follow."""
     IDLE = "idle"
-    """Looking for focus; not locked yet."""
+    """Looking for focus, or on its way to another target; not locked yet."""
     LOCKED = "locked"
     """The focus is on target, or on its way there."""
     UNCERTAIN = "uncertain"
@@ -38,8 +38,10 @@ TRANSITIONS: Mapping[LockState, frozenset[LockState]] = MappingProxyType(
     {
         LockState.VERIFYING: _AT_ANY_TIME | {LockState.IDLE, LockState.SEARCHING},
         LockState.IDLE: _AT_ANY_TIME | {LockState.LOCKED, LockState.SEARCHING, LockState.LOST},
-        LockState.LOCKED: _AT_ANY_TIME | {LockState.UNCERTAIN, LockState.SEARCHING, LockState.LOST},
-        LockState.UNCERTAIN: _AT_ANY_TIME | {LockState.LOCKED, LockState.SEARCHING, LockState.LOST},
+        LockState.LOCKED: _AT_ANY_TIME
+        | {LockState.IDLE, LockState.UNCERTAIN, LockState.SEARCHING, LockState.LOST},
+        LockState.UNCERTAIN: _AT_ANY_TIME
+        | {LockState.IDLE, LockState.LOCKED, LockState.SEARCHING, LockState.LOST},
         LockState.SEARCHING: _AT_ANY_TIME
         | {LockState.VERIFYING, LockState.LOCKED, LockState.UNCERTAIN, LockState.LOST},
         LockState.LOST: _AT_ANY_TIME | {LockState.LOCKED, LockState.SEARCHING},
