@@ -36,6 +36,8 @@ MAY_IMPORT = {
     "live_stack": {"control", "errors", "hold", "zstack"},
     "hold": LEARNING | {"evaluation", "control", "microscope"},
     "resume": {"control", "errors", "estimate", "hold"},
+    "web": {"control", "errors", "estimate", "settings"},
+    "live_map": {"errors", "model", "web"},
     "run_images": {"control", "data", "errors", "zstack"},
     "demo": LEARNING | {"evaluation", "control", "microscope", "collect", "hold"},
     "cli": LEARNING
@@ -49,6 +51,8 @@ MAY_IMPORT = {
         "resume",
         "run_images",
         "live_stack",
+        "live_map",
+        "web",
         "demo",
         "studies",
     },
@@ -64,6 +68,10 @@ ONLY_IN = {
     "nncf": ("parfocal.model.backends.quantisation",),
     "pyarrow": ("parfocal.control.run_table",),
     "dask": ("parfocal.compute",),
+    "nicegui": ("parfocal.web.page",),
+    "fastapi": ("parfocal.web",),
+    "starlette": ("parfocal.web",),
+    "uvicorn": ("parfocal.web",),
     "typer": ("parfocal.cli",),
     "rich": ("parfocal.cli",),
 }
@@ -150,6 +158,10 @@ def test_the_control_loop_needs_no_torch() -> None:
     [
         pytest.param("parfocal", {"torch", "matplotlib", "numpy", "pydantic"}, id="the package"),
         pytest.param("parfocal.control", {"torch", "matplotlib", "pymmcore_plus"}, id="the control loop"),
+        pytest.param(
+            "parfocal.web.page_link", {"nicegui", "fastapi", "torch", "PIL"}, id="the lock's end of its page"
+        ),
+        pytest.param("parfocal.web.alarms", {"nicegui", "fastapi", "torch"}, id="alarms"),
         pytest.param("parfocal.cli", {"torch", "matplotlib", "pymmcore_plus", "dask"}, id="the command line"),
     ],
 )

@@ -21,7 +21,10 @@ from parfocal.control import (
     LimitSettings,
     LockSettings,
     LockSnapshot,
+    LockStart,
     LockSummary,
+    Onlooker,
+    Onlookers,
     RecordSettings,
     RunLog,
     RunSoFar,
@@ -202,6 +205,7 @@ def hold_focus(
     keep: RecordSettings | None = None,
     facts: Mapping[str, Any] | None = None,
     watch: Callable[[LockSnapshot], None] | None = None,
+    onlookers: Sequence[Onlooker] = (),
 ) -> LockSummary:
     """Locks the focus for some hours, keeps a record and draws it beside.
 
@@ -220,6 +224,8 @@ def hold_focus(
         What else the record should know, as plain values that JSON can hold.
     watch : callable, optional
         Is told of every frame.
+    onlookers : sequence of Onlooker
+        Pages and alarms.
 
     Returns
     -------
@@ -248,7 +254,7 @@ def hold_focus(
     keep = keep or RecordSettings()
     known = {**(facts or {}), **facts_of(rig, estimator, settings=settings, hours=hours, keep=keep)}
     log = RunLog.create(record, settings=known, model_fingerprint=estimator.fingerprint, keep=keep)
-    with log:
+    with log, Onlookers(onlookers, watch=watch) as crowd:
         lock = FocusLock(
             rig.camera,
             rig.drive,
@@ -256,10 +262,18 @@ def hold_focus(
             settings=settings,
             clock=rig.clock,
             log=log,
-            on_step=watch,
+            on_step=crowd.see,
+            on_event=crowd.hear,
             truth=rig.truth,
         )
+        crowd.begin(
+            lock,
+            start_of(
+                rig, estimator, settings=settings, record=record, began_s=rig.clock.now_s(), hours=hours
+            ),
+        )
         summary = lock.run(3600 * hours)
+        crowd.end_with(summary)
     if summary.n_frames:
         draw_run(record)
     return summary
@@ -279,6 +293,23 @@ def facts_of(
         "lock": settings.model_dump(mode="json"),
         "record": keep.model_dump(mode="json"),
     }
+
+
+def start_of(
+    rig: Rig, estimator: Estimator, *, settings: LockSettings, record: Path, began_s: float, hours: float
+) -> LockStart:
+    """What onlookers know of a run before its first frame."""
+    return LockStart(
+        settings=settings,
+        rig=rig.about,
+        record=str(record),
+        model=estimator.fingerprint,
+        pixel_size_um=rig.camera.pixel_size_um,
+        z_range_um=estimator.z_range_um,
+        speed=rig.clock.speed,
+        began_s=began_s,
+        hours=hours,
+    )
 
 
 def checked_for(rig: Rig, estimator: Estimator, settings: LockSettings) -> LockSettings:

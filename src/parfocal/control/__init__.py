@@ -14,6 +14,7 @@ from parfocal.control.lock_settings import LockSettings
 from parfocal.control.lock_snapshot import LockSnapshot
 from parfocal.control.lock_state import TRANSITIONS, LockState
 from parfocal.control.lock_summary import LockSummary, LockTally, summarise
+from parfocal.control.onlooker import LockStart, Onlooker, Onlookers
 from parfocal.control.recovery import SearchSettings
 from parfocal.control.run_log import RunLog
 from parfocal.control.run_record import RunEvent, RunRecord
@@ -47,12 +48,15 @@ __all__ = [
     "LimitSettings",
     "LockSettings",
     "LockSnapshot",
+    "LockStart",
     "LockState",
     "LockSummary",
     "LockTally",
     "Look",
     "Microscope",
     "Move",
+    "Onlooker",
+    "Onlookers",
     "Outcome",
     "RecordSettings",
     "RoutineSettings",

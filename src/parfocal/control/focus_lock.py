@@ -280,8 +280,7 @@ class FocusLock:
         )
 
     def _heed_requests(self) -> None:
-        for text in self._requests.take_notes():
-            self._event(text)
+        self._heed_notes()
         target_um = self._requests.take_target()
         controller = self._settings.controller
         if target_um is None or target_um == controller.target_um:
@@ -294,6 +293,10 @@ class FocusLock:
         is_on_its_way = abs(self._belief.mean_um - target_um) > self._settings.tolerance_um
         if is_on_its_way and self._state in (LockState.LOCKED, LockState.UNCERTAIN):
             self._enter(LockState.IDLE)  # nothing is lost, but it is not there yet
+
+    def _heed_notes(self) -> None:
+        for text in self._requests.take_notes():
+            self._event(text)
 
     def _yield_to_a_hand(self, z_um: float) -> Decision:
         """Somebody wants the drive elsewhere: nothing goes back from there but by what an image says."""
@@ -545,6 +548,7 @@ class FocusLock:
         try:
             self._supervisor.stop()
         finally:
+            self._heed_notes()
             self._event(text)
 
     def _event(self, text: str) -> None:

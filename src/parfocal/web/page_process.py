@@ -1,0 +1,117 @@
+"""The process of the page: takes what the lock tells, and serves it to viewers."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import threading
+import time
+from multiprocessing.connection import Connection
+
+import numpy as np
+import uvicorn
+from fastapi import FastAPI
+
+from parfocal.control import LockStart
+from parfocal.web.api import ABOUT, api_router
+from parfocal.web.board import LockBoard
+from parfocal.web.field_map import MapOf
+from parfocal.web.gallery import Gallery
+from parfocal.web.guard import Guard
+from parfocal.web.messages import Ended, FrameFollows, Looking, ToLock, ToPage
+from parfocal.web.page import add_page, viewers
+from parfocal.web.page_settings import PageSettings
+
+NICER = 5
+"""On a computer that is short of time, the loop goes first."""
+LOOKING_EVERY_S = 1.0
+FAREWELL_S = 1.5
+"""After the end, for viewers to be told of it."""
+
+
+def serve(
+    connection: Connection,
+    listening: socket.socket,
+    start: LockStart,
+    settings: PageSettings,
+    map_of: MapOf | None,
+) -> None:
+    """Serves the page until the lock is over, or gone.
+
+    Parameters
+    ----------
+    connection : Connection
+        To the lock.
+    listening : socket
+        Where viewers come.
+    start : LockStart
+    settings : PageSettings
+    map_of : callable or None
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the lock, which ends this one in turn
+    if hasattr(os, "nice"):
+        os.nice(NICER)
+    line = _Line(connection)
+    board = LockBoard(start)
+    gallery = Gallery(board, map_of=map_of)
+    app = application(board, gallery, line, settings=settings, port=listening.getsockname()[1])
+    server = uvicorn.Server(uvicorn.Config(app, log_level="error", ws_ping_interval=10, ws_ping_timeout=20))
+    # Not the main thread: there uvicorn would take the signals.
+    threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True, name="server").start()
+    threading.Thread(target=_tell_who_looks, args=(line, gallery), daemon=True, name="looking").start()
+    with contextlib.suppress(EOFError, OSError):  # the lock is gone
+        _take_all(connection, board)
+        time.sleep(FAREWELL_S if viewers() else 0.0)
+    os._exit(0)  # hung viewers and a map at work are not waited for
+
+
+def application(
+    board: LockBoard, gallery: Gallery, line: _Line, *, settings: PageSettings, port: int
+) -> Guard:
+    """The page and its endpoints, behind the guard."""
+    app = FastAPI(
+        title="parfocal lock",
+        description=ABOUT,
+        openapi_url="/api/openapi.json",
+        docs_url=None,  # both would load scripts from elsewhere
+        redoc_url=None,
+    )
+    app.include_router(api_router(board, gallery, line.tell))
+    add_page(app, board, gallery, line.tell)
+    return Guard(app, settings=settings, port=port)
+
+
+class _Line:
+    """Speaks to the lock, one thread at a time."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._speaking = threading.Lock()
+
+    def tell(self, message: ToLock) -> None:
+        """Send one message."""
+        with self._speaking:
+            self._connection.send(message)
+
+
+def _take_all(connection: Connection, board: LockBoard) -> None:
+    """Takes what the lock tells to the board, until it is over."""
+    while True:
+        message: ToPage = connection.recv()
+        if isinstance(message, FrameFollows):
+            frame = np.frombuffer(connection.recv_bytes(), np.dtype(message.dtype))
+            board.take_frame(frame.reshape(message.shape_yx))
+        elif isinstance(message, Ended):
+            board.end(message.summary)
+            return
+        else:
+            board.take(message)
+
+
+def _tell_who_looks(line: _Line, gallery: Gallery) -> None:
+    with contextlib.suppress(OSError):  # the lock is gone, and so will be this process
+        while True:
+            line.tell(Looking(at_frames=viewers() > 0 or gallery.is_watched))
+            time.sleep(LOOKING_EVERY_S)
