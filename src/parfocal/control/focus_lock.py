@@ -296,7 +296,7 @@ class FocusLock:
 
     def _heed_notes(self) -> None:
         for text in self._requests.take_notes():
-            self._event(text)
+            self._write_event(text)
 
     def _yield_to_a_hand(self, z_um: float) -> Decision:
         """Somebody wants the drive elsewhere: nothing goes back from there but by what an image says."""
@@ -548,10 +548,13 @@ class FocusLock:
         try:
             self._supervisor.stop()
         finally:
-            self._heed_notes()
             self._event(text)
 
     def _event(self, text: str) -> None:
+        self._heed_notes()  # a note of what was asked stands before what came of it
+        self._write_event(text)
+
+    def _write_event(self, text: str) -> None:
         t_s = self._clock.now_s()
         if self._log is not None:
             self._log.event(t_s, text)

@@ -154,8 +154,8 @@ def confidence_bar(now: Reading) -> str:
         colour, words = BAD, "unlike the training"
     verdict = "accepted" if last is not None and last.accepted else "not acted on"
     return (
-        f'<div class="bar"><i style="width:{100 * score:.0f}%;background:{colour}"></i></div>'
-        f'<div class="row"><span>{words if last else "no frame yet"}</span>'
+        f'<div class="score"><i style="width:{100 * score:.0f}%;background:{colour}"></i></div>'
+        f'<div class="between"><span>{words if last else "no frame yet"}</span>'
         f"<b>{score:.2f} \N{MIDDLE DOT} {verdict}</b></div>"
     )
 

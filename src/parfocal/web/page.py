@@ -10,6 +10,7 @@ from pathlib import Path
 from fastapi import FastAPI
 from nicegui import Client, ui
 
+from parfocal.control import LockState
 from parfocal.control.requests import refuse_unreachable_target
 from parfocal.errors import InputError
 from parfocal.web.api import Tell
@@ -56,7 +57,7 @@ def add_page(app: FastAPI, board: LockBoard, gallery: Gallery, tell: Tell) -> No
         tailwind=False,
         show_welcome_message=False,
         message_history_length=0,  # what a viewer missed is old
-        reconnect_timeout=5.0,
+        reconnect_timeout=20.0,
         binding_refresh_interval=None,
     )
 
@@ -70,6 +71,8 @@ class _Panel:
         self._span = next(iter(SPANS))
         self._number = 0
         self._shows_map = False
+        self._buttons: dict[Wish, ui.button] = {}
+        self._state_word = ""
         ui.add_head_html(f"<style>{STYLE}</style>")
         with ui.element("main").classes("panel"):
             self._build()
@@ -88,7 +91,9 @@ class _Panel:
         with _Box("image", "live image") as box:
             self._picture = ui.interactive_image(sanitize=False).classes("live")
             with box.head:
-                self._switch = ui.button("map", on_click=self._toggle_map).props("flat dense no-caps")
+                self._switch = ui.button("map", on_click=self._toggle_map, color=None).props(
+                    "flat dense no-caps"
+                )
                 self._switch.classes("chip").tooltip("the defocus of each part of the field, over the image")
                 self._switch.set_visibility(self._gallery.has_maps)
             self._under = _html("under")
@@ -97,7 +102,9 @@ class _Panel:
         with _Box("chart", "stage and focus over time") as box:
             with box.head:
                 self._spans = {
-                    name: ui.button(name, on_click=partial(self._choose, name)).props("flat dense no-caps")
+                    name: ui.button(name, on_click=partial(self._choose, name), color=None).props(
+                        "flat dense no-caps"
+                    )
                     for name in SPANS
                 }
             self._chart = ui.plotly(self._showcase.chart(self._span)).classes("plot")
@@ -116,14 +123,19 @@ class _Panel:
             with ui.element("div").classes("steps"):
                 for step_um in STEPS_UM:
                     label = signed(step_um, digits=1).removesuffix(".0")
-                    button = ui.button(label, on_click=partial(self._step, step_um)).props("flat no-caps")
+                    button = ui.button(label, on_click=partial(self._step, step_um), color=None).props(
+                        "flat no-caps"
+                    )
                     button.classes("step").props(f'aria-label="target {label} um"')
 
     def _build_buttons(self) -> None:
         with ui.element("div").classes("buttons"):
             for name, icon in ((Wish.LOCK, "lock"), (Wish.PAUSE, "pause"), (Wish.STOP, "stop")):
-                button = ui.button(name.value.capitalize(), icon=icon, on_click=partial(self._ask, name))
+                button = ui.button(
+                    name.value.capitalize(), icon=icon, on_click=partial(self._ask, name), color=None
+                )
                 button.props("flat no-caps stack").classes(f"big {name.value}")
+                self._buttons[name] = button
 
     def _ask(self, wish: Wish) -> None:
         if self._board.read().is_over:
@@ -165,6 +177,21 @@ class _Panel:
         self._belief.content, self._trust.content = shown.belief, shown.trust
         self._events.content, self._foot.content = shown.events, shown.foot
         self._target.content = self._target_words(shown.target_um)
+        if shown.state_word != self._state_word:
+            self._enter(shown.state_word)
+
+    def _enter(self, state_word: str) -> None:
+        """The title of the tab and the buttons tell the state too."""
+        self._state_word = state_word
+        ui.page_title(f"{state_word.upper()} \N{EM DASH} parfocal lock")
+        is_paused, is_over = (
+            state_word == LockState.PAUSED,
+            state_word in (LockState.STOPPED, LockState.FAULT),
+        )
+        lit = {Wish.LOCK: not is_paused, Wish.PAUSE: is_paused, Wish.STOP: True}
+        for wish, button in self._buttons.items():
+            button.classes(add="lit" if lit[wish] else "", remove="" if lit[wish] else "lit")
+            button.set_enabled(not is_over)
 
     def _target_words(self, target_um: float) -> str:
         is_asked = time.monotonic() - self._asked_s < ASKED_FOR_S and self._asked_um != target_um
@@ -174,12 +201,12 @@ class _Panel:
         )
 
     def _refresh_picture(self) -> None:
+        picture, told = None, ""
         if self._shows_map:
             made = self._gallery.map()
-            frame, picture, url = made.frame, made.picture, "/api/map"
-            told = made.told
-        else:
-            frame, picture, url, told = self._board.frame(), self._gallery.picture(), "/api/image", ""
+            frame, picture, url, told = made.frame, made.picture, "/api/map", made.told
+        if not self._shows_map or picture is None:
+            frame, picture, url = self._board.frame(), self._gallery.picture(), "/api/image"
         if frame is not None and picture is not None and frame.number != self._number:
             self._number = frame.number
             self._picture.set_source(f"{url}?frame={frame.number}")

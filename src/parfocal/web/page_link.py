@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import pickle
 import socket
 import threading
 import time
@@ -66,7 +67,8 @@ class LockPage:
         announce: Callable[[str], None] | None = None,
     ) -> None:
         self._settings = settings
-        self._map_of = map_of
+        # Taken to the page as it is and opened when a map is wanted: it may load a learning library.
+        self._map_maker = None if map_of is None else pickle.dumps(map_of)
         self._announce = announce
         self._socket = _listening(settings)
         self._steps: deque[LockSnapshot] = deque(maxlen=MOST_STEPS)
@@ -136,7 +138,7 @@ class LockPage:
         ours, theirs = context.Pipe()
         process = self._process = context.Process(
             target=_serve_page,
-            args=(theirs, self._socket, start, self._settings, self._map_of),
+            args=(theirs, self._socket, start, self._settings, self._map_maker),
             name="lock-page",
             daemon=True,
         )
@@ -242,7 +244,7 @@ def _serve_page(
     listening: socket.socket,
     start: LockStart,
     settings: PageSettings,
-    map_of: MapOf | None,
+    map_maker: bytes | None,
 ) -> None:
     """What the page's process does; only there are the libraries of the page loaded."""
-    import_module("parfocal.web.page_process").serve(connection, listening, start, settings, map_of)
+    import_module("parfocal.web.page_process").serve(connection, listening, start, settings, map_maker)

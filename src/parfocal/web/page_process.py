@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pickle
 import signal
 import socket
 import threading
 import time
+from functools import cached_property
 from multiprocessing.connection import Connection
+from typing import Any
 
 import numpy as np
 import uvicorn
 from fastapi import FastAPI
+from numpy.typing import NDArray
 
 from parfocal.control import LockStart
 from parfocal.web.api import ABOUT, api_router
 from parfocal.web.board import LockBoard
-from parfocal.web.field_map import MapOf
+from parfocal.web.field_map import FieldMap, MapOf
 from parfocal.web.gallery import Gallery
 from parfocal.web.guard import Guard
 from parfocal.web.messages import Ended, FrameFollows, Looking, ToLock, ToPage
@@ -29,6 +33,7 @@ NICER = 5
 LOOKING_EVERY_S = 1.0
 FAREWELL_S = 1.5
 """After the end, for viewers to be told of it."""
+CLOSING_S = 1.0
 
 
 def serve(
@@ -36,7 +41,7 @@ def serve(
     listening: socket.socket,
     start: LockStart,
     settings: PageSettings,
-    map_of: MapOf | None,
+    map_maker: bytes | None,
 ) -> None:
     """Serves the page until the lock is over, or gone.
 
@@ -48,23 +53,26 @@ def serve(
         Where viewers come.
     start : LockStart
     settings : PageSettings
-    map_of : callable or None
+    map_maker : bytes or None
+        A `MapOf`, pickled.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the lock, which ends this one in turn
     if hasattr(os, "nice"):
         os.nice(NICER)
     line = _Line(connection)
     board = LockBoard(start)
-    gallery = Gallery(board, map_of=map_of)
+    gallery = Gallery(board, map_of=None if map_maker is None else _Packed(map_maker))
     app = application(board, gallery, line, settings=settings, port=listening.getsockname()[1])
     server = uvicorn.Server(uvicorn.Config(app, log_level="error", ws_ping_interval=10, ws_ping_timeout=20))
     # Not the main thread: there uvicorn would take the signals.
-    threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True, name="server").start()
+    serving = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True, name="server")
+    serving.start()
     threading.Thread(target=_tell_who_looks, args=(line, gallery), daemon=True, name="looking").start()
     with contextlib.suppress(EOFError, OSError):  # the lock is gone
         _take_all(connection, board)
         time.sleep(FAREWELL_S if viewers() else 0.0)
-    os._exit(0)  # hung viewers and a map at work are not waited for
+    server.should_exit = server.force_exit = True  # hung viewers are not waited for
+    serving.join(CLOSING_S)
 
 
 def application(
@@ -81,6 +89,22 @@ def application(
     app.include_router(api_router(board, gallery, line.tell))
     add_page(app, board, gallery, line.tell)
     return Guard(app, settings=settings, port=port)
+
+
+class _Packed:
+    """A pickled `MapOf`, which is opened when it is first called."""
+
+    def __init__(self, map_maker: bytes) -> None:
+        self._map_maker = map_maker
+
+    @cached_property
+    def _map_of(self) -> MapOf:
+        map_of: MapOf = pickle.loads(self._map_maker)  # from the process that began this one
+        return map_of
+
+    def __call__(self, frame_yx: NDArray[Any]) -> FieldMap | None:
+        """The map of a frame of shape (Y, X)."""
+        return self._map_of(frame_yx)
 
 
 class _Line:

@@ -49,6 +49,7 @@ class Shown:
     trust: str
     events: str
     foot: str
+    state_word: str
     target_um: float
 
 
@@ -97,6 +98,7 @@ def _show(now: Reading, events: list[Heard]) -> Shown:
         trust=_trust(now),
         events=_events(events),
         foot=_foot(now),
+        state_word=str(now.state),
         target_um=now.target_um,
     )
 
@@ -176,7 +178,7 @@ def _belief_words(now: Reading) -> str:
         f" &middot; layers at {', '.join(signed(um, digits=1) for um in layers)}" if len(layers) > 1 else ""
     )
     return (
-        f'<div class="row"><span><i class="key" style="background:{CALM}"></i>belief '
+        f'<div class="between"><span><i class="key" style="background:{CALM}"></i>belief '
         f'<i class="key" style="background:#7d8b99"></i>model, last frame</span>'
         f"<b>{answer}{several}</b></div>"
     )
