@@ -20,6 +20,7 @@ MOST_EVENTS = 200
 QUIET_S = 3.0
 """Without a frame for so long, or four periods of the camera: something holds up the loop."""
 RATE_OVER_S = 5.0
+AT_END_UM = 0.05
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +86,17 @@ class Reading:
         """Whether frames should have come, and did not."""
         period_s = 1 / self.start.settings.frame_rate_hz
         return not self.is_over and self.age_s > max(QUIET_S, 4 * period_s)
+
+    @property
+    def is_at_limit(self) -> bool:
+        """Whether the drive is at an end of its window, and the focus is believed beyond it."""
+        last, settings = self.snapshot, self.start.settings
+        if last is None:
+            return False
+        error_um, dead_band_um = last.belief_um - self.target_um, settings.controller.dead_band_um
+        is_above = last.z_um > settings.limits.highest_z_um - AT_END_UM
+        is_below = last.z_um < settings.limits.lowest_z_um + AT_END_UM
+        return (is_above and error_um < -dead_band_um) or (is_below and error_um > dead_band_um)
 
     @property
     def is_alarm(self) -> bool:

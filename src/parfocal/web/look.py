@@ -54,7 +54,7 @@ LOOKS = {
         BAD,
         '<path d="M15 3h18l12 12v18L33 45H15L3 33V15z" fill="currentColor"/>'
         '<path d="M16 16l16 16m0-16L16 32" stroke="#1c0400" stroke-width="5"/>',
-        "focus is lost: somebody should come",
+        "somebody should come",
     ),
     LockState.PAUSED: StateLook(
         REST,

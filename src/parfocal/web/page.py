@@ -8,7 +8,7 @@ from html import escape
 from pathlib import Path
 
 from fastapi import FastAPI
-from nicegui import Client, ui
+from nicegui import Client, run, ui
 
 from parfocal.control import LockState
 from parfocal.control.requests import refuse_unreachable_target
@@ -50,6 +50,7 @@ def add_page(app: FastAPI, board: LockBoard, gallery: Gallery, tell: Tell) -> No
     def page() -> None:
         _Panel(board, gallery, showcase, tell)
 
+    run.process_pool_start_method = "spawn"  # a fork of a process with threads may hang
     ui.run_with(
         app,
         title="parfocal lock",
@@ -184,10 +185,8 @@ class _Panel:
         """The title of the tab and the buttons tell the state too."""
         self._state_word = state_word
         ui.page_title(f"{state_word.upper()} \N{EM DASH} parfocal lock")
-        is_paused, is_over = (
-            state_word == LockState.PAUSED,
-            state_word in (LockState.STOPPED, LockState.FAULT),
-        )
+        is_paused = state_word == LockState.PAUSED
+        is_over = state_word in (LockState.STOPPED, LockState.FAULT)
         lit = {Wish.LOCK: not is_paused, Wish.PAUSE: is_paused, Wish.STOP: True}
         for wish, button in self._buttons.items():
             button.classes(add="lit" if lit[wish] else "", remove="" if lit[wish] else "lit")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import pickle
 import signal
@@ -33,7 +34,8 @@ NICER = 5
 LOOKING_EVERY_S = 1.0
 FAREWELL_S = 1.5
 """After the end, for viewers to be told of it."""
-CLOSING_S = 1.0
+CLOSING_S = 1
+"""For viewers who do not read."""
 
 
 def serve(
@@ -63,7 +65,14 @@ def serve(
     board = LockBoard(start)
     gallery = Gallery(board, map_of=None if map_maker is None else _Packed(map_maker))
     app = application(board, gallery, line, settings=settings, port=listening.getsockname()[1])
-    server = uvicorn.Server(uvicorn.Config(app, log_level="error", ws_ping_interval=10, ws_ping_timeout=20))
+    config = uvicorn.Config(
+        app,
+        log_level="error",
+        ws_ping_interval=10,
+        ws_ping_timeout=20,
+        timeout_graceful_shutdown=CLOSING_S,
+    )
+    server = uvicorn.Server(config)
     # Not the main thread: there uvicorn would take the signals.
     serving = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True, name="server")
     serving.start()
@@ -71,8 +80,9 @@ def serve(
     with contextlib.suppress(EOFError, OSError):  # the lock is gone
         _take_all(connection, board)
         time.sleep(FAREWELL_S if viewers() else 0.0)
-    server.should_exit = server.force_exit = True  # hung viewers are not waited for
-    serving.join(CLOSING_S)
+    logging.disable()  # of viewers who are cut off now
+    server.should_exit = True
+    serving.join(2 * CLOSING_S)
 
 
 def application(

@@ -18,6 +18,7 @@ from parfocal.web.strip_chart import strip_chart
 
 FRESH_S, CHART_FRESH_S = 0.2, 0.9
 SHOWN_EVENTS = 40
+AT_LIMIT = "the drive is at the end of its window, and the focus lies beyond"
 SPANS: dict[str, float | None] = {"2 min": 120.0, "1 h": 3600.0, "all": None}
 """Of the strip chart, in seconds of camera time."""
 WORDS = {
@@ -136,10 +137,13 @@ def _banner(now: Reading) -> str:
             BAD, f"No frame for {span(now.age_s)}: the camera or the drive does not answer. This is not live."
         )
     last = now.snapshot
-    if now.state is LockState.LOST and last is not None:
-        return _bar(BAD, f"Focus is lost: {last.reason}.")
-    if now.state is LockState.UNCERTAIN and last is not None:
-        return _bar(DOUBT, f"Held still: {last.reason}.")
+    if last is None:
+        return ""
+    reason = AT_LIMIT if now.is_at_limit else last.reason
+    if now.state is LockState.LOST:
+        return _bar(BAD, f"Focus is lost: {reason}.")
+    if now.state is LockState.UNCERTAIN or now.is_at_limit:
+        return _bar(DOUBT, f"Held still: {reason}.")
     return ""
 
 
