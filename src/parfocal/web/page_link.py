@@ -71,6 +71,7 @@ class LockPage:
         self._map_maker = None if map_of is None else pickle.dumps(map_of)
         self._announce = announce
         self._socket = _listening(settings)
+        self._port: int = self._socket.getsockname()[1]
         self._steps: deque[LockSnapshot] = deque(maxlen=MOST_STEPS)
         self._heard: deque[Heard] = deque(maxlen=MOST_HEARD)
         self._over = threading.Event()
@@ -82,8 +83,7 @@ class LockPage:
     @property
     def port(self) -> int:
         """Where it listens; not the one that was asked for, if that was in use."""
-        port: int = self._socket.getsockname()[1]
-        return port
+        return self._port
 
     @property
     def url(self) -> str:
@@ -91,6 +91,12 @@ class LockPage:
         host = self._settings.host
         shown = {"0.0.0.0": socket.gethostname(), "::": socket.gethostname()}.get(host, host)
         return f"http://{f'[{shown}]' if ':' in shown else shown}:{self.port}/?token={self._settings.token}"
+
+    @property
+    def process_id(self) -> int | None:
+        """Of the process that serves it now; None if none does."""
+        process = self._process
+        return process.pid if process is not None and process.is_alive() else None
 
     def begin(self, lock: FocusLock, start: LockStart) -> None:
         """Starts the process of the page, and waits for nothing."""
