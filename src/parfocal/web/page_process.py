@@ -8,10 +8,12 @@ import os
 import pickle
 import signal
 import socket
+import sys
 import threading
 import time
 from functools import cached_property
 from multiprocessing.connection import Connection
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -59,6 +61,7 @@ def serve(
         A `MapOf`, pickled.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the lock, which ends this one in turn
+    signal.signal(signal.SIGTERM, _leave)
     if hasattr(os, "nice"):
         os.nice(NICER)
     line = _Line(connection)
@@ -99,6 +102,10 @@ def application(
     app.include_router(api_router(board, gallery, line.tell))
     add_page(app, board, gallery, line.tell)
     return Guard(app, settings=settings, port=port)
+
+
+def _leave(_number: int, _frame: FrameType | None) -> None:
+    sys.exit()
 
 
 class _Packed:
