@@ -7,6 +7,7 @@ import asyncio
 import re
 import sys
 from collections.abc import Awaitable, Callable
+from uuid import uuid4
 
 import httpx
 from websockets.asyncio.client import connect
@@ -53,7 +54,8 @@ class Viewer:
             html = (await client.get("/")).text
             found = re.search(r"query: (\{.*?\})", html)
             assert found, html
-            asked = "&".join(f"{name}={value}" for name, value in ast.literal_eval(found[1]).items())
+            query = {**ast.literal_eval(found[1]), "tab_id": uuid4(), "document_id": uuid4()}
+            asked = "&".join(f"{name}={str(value).lower()}" for name, value in query.items())
             page = self._url.replace("http", "ws")
             address = f"{page}_nicegui_ws/socket.io/?EIO=4&transport=websocket&{asked}"
             async with connect(address, additional_headers=self._headers, max_size=None) as websocket:

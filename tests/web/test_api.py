@@ -1,9 +1,14 @@
 """All that the page shows and does is there for scripts, and described."""
 
 import io
+import re
+import shlex
+import shutil
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import httpx
 import numpy as np
@@ -18,8 +23,11 @@ from parfocal.web.api import api_router
 from parfocal.web.board import LockBoard
 from parfocal.web.field_map import FieldMap
 from parfocal.web.gallery import Gallery
+from parfocal.web.guard import Guard
 from parfocal.web.messages import Ask, Wish
+from parfocal.web.page_settings import PageSettings
 
+MANUAL = Path(__file__).parents[2] / "docs" / "lock-page.md"
 FRAME = np.arange(64 * 64, dtype=np.uint16).reshape(64, 64)
 SUMMARY = LockSummary(1.0, 72_000, 72_000, 20, 0.1, 0.4, 1.0, 0, True, 3.0)
 
@@ -177,3 +185,21 @@ def test_every_endpoint_and_value_is_described(api):
     assert all(len(operation["summary"]) > 10 for operation in operations)
     states = told["components"]["schemas"]["LockState"]["enum"]
     assert set(states) == set(LockState)
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
+def test_the_commands_of_the_manual_do_what_it_says(tmp_path):
+    lines = [line for line in MANUAL.read_text("utf-8").splitlines() if line.startswith("curl ")]
+    api = Api(lambda frame_yx: FieldMap(np.full((4, 4), 2.0), np.ones((4, 4))))
+    paths = set()
+    with served(Guard(api.app, settings=PageSettings(token="a-token-of-this-run"), port=8642)) as url:
+        api.take(snapshot_at(1.0))
+        for line in lines:
+            command = line.replace("http://127.0.0.1:8642", url).replace("TOKEN", "a-token-of-this-run")
+            said = [*shlex.split(command), "--silent", "--fail", "--retry", "5", "--retry-all-errors"]
+            done = subprocess.run(said, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+            assert done.returncode == 0, (line, done)
+            paths.add(re.search(r"/api/\w+", line)[0])
+    assert paths == set(api.app.openapi()["paths"])
+    assert [ask.wish for ask in api.asked] == [Wish.PAUSE, Wish.LOCK, Wish.TARGET, Wish.STOP]
+    assert {path.name for path in tmp_path.iterdir()} == {"field.jpg", "map.jpg"}

@@ -128,7 +128,7 @@ class FocusLock:
         self._tries_strange = True
         self._first_event = first_event
         self._frame_yx: NDArray[Any] | None = None
-        self._estimate: FocusEstimate | None = None
+        self._last_look: tuple[NDArray[Any], FocusEstimate] | None = None
         self._looks: list[Look] = []
         self._check: SelfCheck | None = None
         if settings.self_check is not None:
@@ -152,9 +152,7 @@ class FocusLock:
     @property
     def last_look(self) -> tuple[NDArray[Any], FocusEstimate] | None:
         """The last frame, shape (Y, X), and what the model said of it; None before the first."""
-        if self._frame_yx is None or self._estimate is None:
-            return None
-        return self._frame_yx, self._estimate
+        return self._last_look
 
     def request_pause(self) -> None:
         """Move nothing from the next frame on, but go on looking. May be called from any thread."""
@@ -244,7 +242,8 @@ class FocusLock:
         t_s, z_um = self._clock.now_s(), self._supervisor.position_um()
         is_displaced = self._supervisor.is_displaced
         frame_yx = self._frame_yx = self._camera.snap()
-        estimate = self._estimate = self._see(frame_yx, t_s=t_s)
+        estimate = self._see(frame_yx, t_s=t_s)
+        self._last_look = frame_yx, estimate
         true_defocus_um = None if self._truth is None else self._truth()
         if self._pause_or_resume():
             decision = Decision(0.0, "paused" if self._state is LockState.PAUSED else "the pause is over")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -31,6 +33,7 @@ defocus is stage minus focus position. What is asked for comes with the next fra
 JPEG: dict[int | str, dict[str, Any]] = {
     200: {"content": {"image/jpeg": {}}, "description": "A JPEG of at most 640 pixels a side"}
 }
+COURSE_FRESH_S = 0.5
 OVER: dict[int | str, dict[str, Any]] = {409: {"description": "The lock is over"}}
 
 Tell = Callable[[Ask], None]
@@ -55,35 +58,55 @@ def api_router(board: LockBoard, gallery: Gallery, tell: Tell) -> APIRouter:
 
 def _add_views(router: APIRouter, board: LockBoard) -> None:
     @router.get("/health", summary="Whether frames come; needs no token")
-    def health(response: Response) -> HealthReply:
+    async def health(response: Response) -> HealthReply:
         now = board.read()
         ok = not (now.is_late or now.is_over)
         response.status_code = 200 if ok else 503
         return HealthReply(ok=ok)
 
     @router.get("/state", summary="What is known now")
-    def state() -> StateReply:
+    async def state() -> StateReply:
         return StateReply.of(board.read())
 
-    @router.get("/history", summary="The course of stage, focus and state")
+    courses = _Courses(board)
+
+    @router.get("/history", response_model=HistoryReply, summary="The course of stage, focus and state")
     def history(
         span_s: Annotated[
             float | None,
             Query(gt=0, description="The last so many seconds of the lock's clock; all, if not said"),
         ] = None,
-    ) -> HistoryReply:
-        values: dict[str, Any] = columns(board.history(span_s))
-        for name in ("focus_z_um", "true_error_um"):
-            values[name] = without_nan(values[name])
-        return HistoryReply(**values)
+    ) -> Response:
+        return Response(courses.json(span_s), media_type="application/json")
 
     @router.get("/events", summary="What happened, the last first")
-    def events() -> list[EventReply]:
+    async def events() -> list[EventReply]:
         return [EventReply.of(heard) for heard in board.events()]
 
     @router.get("/settings", summary="How the lock behaves, its limits included")
-    def settings() -> dict[str, Any]:
+    async def settings() -> dict[str, Any]:
         return board.start.settings.model_dump(mode="json")
+
+
+class _Courses:
+    """The course of the lock as JSON, made at most twice a second however many ask."""
+
+    def __init__(self, board: LockBoard) -> None:
+        self._board = board
+        self._making = threading.Lock()
+        self._made: dict[float | None, tuple[float, str]] = {}
+
+    def json(self, span_s: float | None) -> str:
+        """The last `span_s` seconds, or all; a moment old at most."""
+        with self._making:
+            now_s = time.monotonic()
+            self._made = {span: one for span, one in self._made.items() if now_s - one[0] < COURSE_FRESH_S}
+            if span_s not in self._made:
+                values: dict[str, Any] = columns(self._board.history(span_s))
+                for name in ("focus_z_um", "true_error_um"):
+                    values[name] = without_nan(values[name])
+                self._made[span_s] = now_s, HistoryReply(**values).model_dump_json()
+            return self._made[span_s][1]
 
 
 def _add_images(router: APIRouter, gallery: Gallery) -> None:
@@ -110,21 +133,21 @@ def _add_wishes(router: APIRouter, board: LockBoard, tell: Tell) -> None:
         return AskedReply(asked=wish.value)
 
     @router.post("/stop", responses=OVER, status_code=202, summary="End the run and stop the drive")
-    def stop() -> AskedReply:
+    async def stop() -> AskedReply:
         reply = ask(Wish.STOP)
         board.stop_was_asked()
         return reply
 
     @router.post("/pause", responses=OVER, status_code=202, summary="Hands off the drive; goes on looking")
-    def pause() -> AskedReply:
+    async def pause() -> AskedReply:
         return ask(Wish.PAUSE)
 
     @router.post("/lock", responses=OVER, status_code=202, summary="End a pause: hold the focus again")
-    def lock() -> AskedReply:
+    async def lock() -> AskedReply:
         return ask(Wish.LOCK)
 
     @router.post("/target", responses=OVER, status_code=202, summary="Hold another defocus")
-    def target(wish: TargetWish) -> AskedReply:
+    async def target(wish: TargetWish) -> AskedReply:
         try:
             refuse_unreachable_target(wish.target_um, board.start.z_range_um)
         except InputError as error:

@@ -23,6 +23,9 @@ from parfocal.web.showcase import SPANS, Showcase
 
 STYLE = Path(__file__).with_name("page.css").read_text("utf-8")
 READINGS_EVERY_S, PICTURES_EVERY_S, CHART_EVERY_S = 0.25, 0.5, 1.0
+PACE_EVERY_S = 2.0
+ALL_AS_OFTEN = 10
+"""Viewers, until each is told less often: fifty together are told as often as ten."""
 ASKED_FOR_S = 3.0
 """So long a target that was asked for counts as the one to step on from, while the lock has not answered."""
 STEPS_UM = (-1.0, -0.1, 0.1, 1.0)
@@ -78,9 +81,17 @@ class _Panel:
         with ui.element("main").classes("panel"):
             self._build()
         self._refresh()
-        ui.timer(READINGS_EVERY_S, self._refresh)
-        ui.timer(PICTURES_EVERY_S, self._refresh_picture)
-        ui.timer(CHART_EVERY_S, self._refresh_chart)
+        self._often = {
+            ui.timer(READINGS_EVERY_S, self._refresh): READINGS_EVERY_S,
+            ui.timer(PICTURES_EVERY_S, self._refresh_picture): PICTURES_EVERY_S,
+            ui.timer(CHART_EVERY_S, self._refresh_chart): CHART_EVERY_S,
+            ui.timer(PACE_EVERY_S, self._pace): PACE_EVERY_S,
+        }
+
+    def _pace(self) -> None:
+        slower = max(1.0, viewers() / ALL_AS_OFTEN)
+        for timer, every_s in self._often.items():
+            timer.interval = every_s * slower
 
     def _build(self) -> None:
         with ui.element("header").classes("head"):

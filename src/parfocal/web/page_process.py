@@ -71,6 +71,7 @@ def serve(
     config = uvicorn.Config(
         app,
         log_level="error",
+        ws_per_message_deflate=False,  # fifty viewers cost less without
         ws_ping_interval=10,
         ws_ping_timeout=20,
         timeout_graceful_shutdown=CLOSING_S,

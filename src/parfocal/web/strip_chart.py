@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import groupby, pairwise
 from typing import Any
 
+from parfocal.control import LockState
 from parfocal.web.board import Reading
 from parfocal.web.history import Bucket
 from parfocal.web.look import CALM, GOOD, LOOKS
 
 INK, FAINT, GRID, TRUE = "#e6edf3", "#8b98a5", "#1f2933", "#ff9d5c"
-MOST_POINTS = 450
+MOST_POINTS = 300
 """As a screen shows, and as a phone draws in no time."""
 UNITS = (("s", 1.0, 180.0), ("min", 60.0, 10_800.0), ("h", 3600.0, math.inf))
 
@@ -83,19 +85,28 @@ def _line(
 
 
 def _ribbon(t: list[float], shown: Sequence[Bucket]) -> dict[str, Any]:
-    """The states as a ribbon of their colours."""
+    """The states as a ribbon of their colours, a bar for each stretch of one state."""
+    stretches = groupby(zip(shown, t, strict=True), key=_state_of)
+    runs = [(state, next(iter(stretch))[1]) for state, stretch in stretches]
+    begins = [begin for _, begin in runs]
+    widths = [after - begin for begin, after in pairwise([*begins, t[-1] if t else 0.0])]
     return {
         "type": "bar",
-        "x": t,
-        "y": [1] * len(t),
+        "x": begins,
+        "y": [1] * len(runs),
         "yaxis": "y3",
-        "width": [2.2 * (t[-1] - t[0]) / len(t)] * len(t) if len(t) > 1 else None,
-        "marker": {"color": [LOOKS[bucket.state].colour for bucket in shown], "line": {"width": 0}},
-        "text": [bucket.state.value for bucket in shown],
+        "offset": 0,
+        "width": [round(width, 4) for width in widths],
+        "marker": {"color": [LOOKS[state].colour for state, _ in runs], "line": {"width": 0}},
+        "text": [state.value for state, _ in runs],
         "textposition": "none",
         "hovertemplate": "%{text}<extra></extra>",
         "showlegend": False,
     }
+
+
+def _state_of(one: tuple[Bucket, float]) -> LockState:
+    return one[0].state
 
 
 def _reach(shown: Sequence[Bucket], tolerance_um: float) -> float:
