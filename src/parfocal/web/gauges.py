@@ -38,9 +38,10 @@ def stage_gauge(now: Reading) -> str:
         if interval_um is not None:
             ends = [y(last.z_um - um) for um in interval_um]
             top, tall = min(ends), max(abs(ends[0] - ends[1]), 3)
+            label = min(max(top + tall / 2 + 4, 44), 384)  # clear of the words at the ends
             parts.append(
                 f'<rect x="67" y="{top:.1f}" width="6" height="{tall:.1f}" rx="2" fill="{CALM}"/>'
-                f'<text x="78" y="{top + tall / 2 + 4:.1f}" class="gl" fill="{CALM}">focus</text>'
+                f'<text x="78" y="{label:.1f}" class="gl" fill="{CALM}">focus</text>'
             )
         at = y(last.z_um)
         parts.append(
