@@ -1,4 +1,5 @@
-# Four words: demo, test, check, bench. Each makes .venv and installs what it needs, once.
+# Five words: demo, test, check, bench, browser. The first four make .venv and install what they need, once;
+# the last installs the browser that one of the tests drives, where Debian has it.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -6,7 +7,7 @@ READY  := $(VENV)/.installed
 # One thread per process, two processes: two busy torch threads on a shared machine are slower than one.
 ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
-.PHONY: demo test check bench
+.PHONY: demo test check bench browser
 .DEFAULT_GOAL := demo
 
 $(READY): pyproject.toml constraints.txt
@@ -28,3 +29,9 @@ check: $(READY)
 
 bench: $(READY)
 	$(BIN)/python benchmarks/run.py
+
+browser:
+	@if command -v chromium >/dev/null || command -v chromium-browser >/dev/null; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  apt-get -qq update && apt-get -qq install -y chromium; \
+	else echo "No Chromium: tests/web/test_browser.py is skipped. On Debian: apt-get install chromium"; fi

@@ -31,7 +31,9 @@ Parfocal = Callable[..., Finished]
 
 
 def run_parfocal(*arguments: object) -> Finished:
-    """What ``parfocal ARGUMENTS`` does, through its real entry point."""
+    """What ``parfocal ARGUMENTS`` does, through its real entry point; a lock has no page unless told."""
+    if arguments[:1] == ("lock",) and not {"--page", "--help"} & set(arguments):
+        arguments = (*arguments, "--no-page")
     out, err = io.StringIO(), io.StringIO()
     with redirect_stdout(out), redirect_stderr(err), pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["parfocal", *map(str, arguments)])

@@ -37,6 +37,8 @@ MAY_IMPORT = {
     "live_stack": {"control", "errors", "rigs", "zstack"},
     "hold": {"control", "errors", "estimate", "evaluation", "rigs"},
     "resume": {"control", "errors", "estimate", "hold", "rigs"},
+    "web": {"control", "errors", "estimate", "settings"},
+    "live_map": {"errors", "model", "web"},
     "run_images": {"control", "data", "errors", "zstack"},
     "demo": LEARNING | {"evaluation", "control", "microscope", "collect", "hold", "rigs"},
     "cli": LEARNING
@@ -51,6 +53,8 @@ MAY_IMPORT = {
         "resume",
         "run_images",
         "live_stack",
+        "live_map",
+        "web",
         "demo",
         "studies",
     },
@@ -67,6 +71,10 @@ ONLY_IN = {
     "nncf": ("parfocal.model.backends.quantisation",),
     "pyarrow": ("parfocal.control.run_table",),
     "dask": ("parfocal.compute",),
+    "nicegui": ("parfocal.web.page",),
+    "fastapi": ("parfocal.web",),
+    "starlette": ("parfocal.web",),
+    "uvicorn": ("parfocal.web",),
     "typer": ("parfocal.cli",),
     "rich": ("parfocal.cli",),
 }
@@ -153,6 +161,10 @@ def test_the_control_loop_needs_no_torch() -> None:
     [
         pytest.param("parfocal", {"torch", "matplotlib", "numpy", "pydantic"}, id="the package"),
         pytest.param("parfocal.control", {"torch", "matplotlib", "pymmcore_plus"}, id="the control loop"),
+        pytest.param(
+            "parfocal.web.page_link", {"nicegui", "fastapi", "torch", "PIL"}, id="the lock's end of its page"
+        ),
+        pytest.param("parfocal.web.alarms", {"nicegui", "fastapi", "torch"}, id="alarms"),
         pytest.param("parfocal.cli", {"torch", "matplotlib", "pymmcore_plus", "dask"}, id="the command line"),
     ],
 )

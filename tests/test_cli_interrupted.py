@@ -70,7 +70,9 @@ def test_a_stopped_lock_closes_its_record_and_sums_up(
     trained: Path, tmp_path: Path, parfocal: Parfocal
 ) -> None:
     record = tmp_path / "run.sqlite"
-    with started("lock", trained, "--simulate", "yeast-40x", "--speed", "720", "--out", record) as process:
+    with started(
+        "lock", trained, "--no-page", "--simulate", "yeast-40x", "--speed", "720", "--out", record
+    ) as process:
         out, err = interrupted(process, signal.SIGTERM, after="lock: ")
     assert process.returncode == 130, err
     assert "Traceback" not in err
@@ -88,7 +90,7 @@ def test_a_lock_that_was_killed_goes_on_as_one_record(
 ) -> None:
     record = tmp_path / "run.sqlite"
     asked = ("--simulate", "yeast-40x", "--seed", 5, "--speed", 72, "--hours", 0.1, "--out", record)
-    with started("lock", trained, *asked) as process:
+    with started("lock", trained, *asked, "--no-page") as process:
         while not (record.exists() and RunLog.open(record).n_frames > 20):
             assert process.poll() is None
             time.sleep(0.1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 import sys
@@ -17,7 +18,17 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from parfocal.control import LimitSettings, LockSettings, LockState, RunLog, run_so_far
+from parfocal.control import (
+    FocusLock,
+    LimitSettings,
+    LockSettings,
+    LockSnapshot,
+    LockStart,
+    LockState,
+    LockSummary,
+    RunLog,
+    run_so_far,
+)
 from parfocal.control.run_summary import summary_of_run
 from parfocal.errors import InputError, LimitError
 from parfocal.estimate import FocusEstimate
@@ -264,3 +275,55 @@ def test_a_run_that_was_killed_goes_on(tmp_path: Path) -> None:
     assert FRAMES - 2 <= len(times_s) <= FRAMES
     assert np.diff(times_s) == pytest.approx(3.6, abs=0.5)
     assert {path.name for path in tmp_path.iterdir()} == {"run.sqlite", "run.png"}
+
+
+class Wanting:
+    """An onlooker who asks for another target after some frames."""
+
+    def __init__(self, target_um: float, *, after: int) -> None:
+        self._target_um, self._frames_left = target_um, after
+
+    def begin(self, lock: FocusLock, start: LockStart) -> None:
+        self._lock = lock
+        self.start = start
+
+    def see(self, snapshot: LockSnapshot) -> None:
+        self._frames_left -= 1
+        if self._frames_left == 0:
+            self._lock.request_target(self._target_um)
+
+    def hear(self, t_s: float, text: str) -> None:
+        pass
+
+    def end(self, summary: LockSummary | None) -> None:
+        self.summary = summary
+
+
+def test_a_target_that_was_changed_while_it_ran_is_held_on(tmp_path: Path) -> None:
+    record, rig = tmp_path / "run.sqlite", opened()
+    first = Wanting(1.0, after=10)
+    hold_focus(rig, Told(rig), settings=settings_of(rig), hours=HOURS / 2, record=record, onlookers=[first])
+    assert first.summary.held
+    rig = opened(record)
+    second = Wanting(0.5, after=10)
+    summary = resume_focus(rig, Told(rig), record=record, hours=HOURS, onlookers=[second])
+    assert second.start.settings.controller.target_um == 1.0
+    assert (second.start.began_s, second.start.hours) == (first.start.began_s, HOURS)
+    assert second.summary == summary == summary_of_run(record)
+    assert summary.held
+    assert summary.residual_largest_um < 1.0
+    told = [event.text for event in RunLog.open(record).events() if event.text.startswith("target")]
+    assert told == [
+        "target changed from +0.000 to +1.000 um",
+        "target changed from +1.000 to +0.500 um",
+    ]
+
+
+def test_another_target_at_the_resumption_counts_from_there_on(half_a_run: Path) -> None:
+    rig = opened(half_a_run)
+    settings = settings_of(rig)
+    elsewhere = settings.replace(controller=settings.controller.replace(target_um=2.0).model_dump())
+    summary = resume_focus(rig, Told(rig), record=half_a_run, settings=elsewhere, hours=HOURS)
+    assert RunLog.open(half_a_run).targets(9.0) == [(-math.inf, 0.0), (pytest.approx(92, abs=8), 2.0)]
+    assert summary == summary_of_run(half_a_run)
+    assert summary.residual_largest_um < 1.5

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from parfocal.control import (
     FocusLock,
     LockSettings,
     LockSnapshot,
+    LockStart,
     LockSummary,
+    Onlooker,
+    Onlookers,
     RecordSettings,
     RunLog,
     Supervisor,
 )
+from parfocal.control.requests import refuse_unreachable_target
 from parfocal.errors import InputError
 from parfocal.estimate import Estimator
 from parfocal.evaluation.figures import focus_over_time, save_figure
@@ -34,6 +39,7 @@ def hold_focus(
     keep: RecordSettings | None = None,
     facts: Mapping[str, Any] | None = None,
     watch: Callable[[LockSnapshot], None] | None = None,
+    onlookers: Sequence[Onlooker] = (),
 ) -> LockSummary:
     """Locks the focus for some hours, keeps a record and draws it beside.
 
@@ -52,6 +58,8 @@ def hold_focus(
         What else the record should know, as plain values that JSON can hold.
     watch : callable, optional
         Is told of every frame.
+    onlookers : sequence of Onlooker
+        Pages and alarms.
 
     Returns
     -------
@@ -80,7 +88,7 @@ def hold_focus(
     keep = keep or RecordSettings()
     known = {**(facts or {}), **facts_of(rig, estimator, settings=settings, hours=hours, keep=keep)}
     log = RunLog.create(record, settings=known, model_fingerprint=estimator.fingerprint, keep=keep)
-    with log:
+    with log, Onlookers(onlookers, watch=watch) as crowd:
         lock = FocusLock(
             rig.camera,
             rig.drive,
@@ -88,10 +96,18 @@ def hold_focus(
             settings=settings,
             clock=rig.clock,
             log=log,
-            on_step=watch,
+            on_step=crowd.see,
+            on_event=crowd.hear,
             truth=rig.truth,
         )
+        crowd.begin(
+            lock,
+            start_of(
+                rig, estimator, settings=settings, record=record, began_s=rig.clock.now_s(), hours=hours
+            ),
+        )
         summary = lock.run(3600 * hours)
+        crowd.end_with(summary)
     if summary.n_frames:
         draw_run(record)
     return summary
@@ -113,6 +129,23 @@ def facts_of(
     }
 
 
+def start_of(
+    rig: Rig, estimator: Estimator, *, settings: LockSettings, record: Path, began_s: float, hours: float
+) -> LockStart:
+    """What onlookers know of a run before its first frame."""
+    return LockStart(
+        settings=settings,
+        rig=rig.about,
+        record=str(record),
+        model=estimator.fingerprint,
+        pixel_size_um=rig.camera.pixel_size_um,
+        z_range_um=estimator.z_range_um,
+        speed=rig.clock.speed,
+        began_s=began_s,
+        hours=hours,
+    )
+
+
 def checked_for(rig: Rig, estimator: Estimator, settings: LockSettings) -> LockSettings:
     """The settings as the rig needs them, after a first look that moves nothing.
 
@@ -127,7 +160,7 @@ def checked_for(rig: Rig, estimator: Estimator, settings: LockSettings) -> LockS
     LimitError
         If the drive stands outside the window.
     """
-    _refuse_unreachable_target(settings.controller.target_um, estimator.z_range_um)
+    refuse_unreachable_target(settings.controller.target_um, estimator.z_range_um)
     Supervisor(rig.drive, settings.limits, clock=rig.clock)  # refuses a drive that stands outside the window
     estimator.estimate(rig.camera.snap(), pixel_size_um=rig.camera.pixel_size_um)
     if rig.repeats_frames:
@@ -156,15 +189,6 @@ def figure_of(record: Path) -> Path:
     'night.png'
     """
     return record.with_suffix(".png")
-
-
-def _refuse_unreachable_target(target_um: float, z_range_um: tuple[float, float]) -> None:
-    lowest_um, highest_um = z_range_um
-    if not lowest_um < target_um < highest_um:
-        raise InputError(
-            f"Expected a lock target within what the model can tell, {lowest_um:g} to {highest_um:g} um; "
-            f"got {target_um:g} um."
-        )
 
 
 def _refuse_used(record: Path) -> None:
@@ -203,7 +227,7 @@ def draw_run(record: Path) -> Path:
         focal_um=frames["z_um"] - frames["defocus_um"],
         true_defocus_um=None if np.isnan(true_um).all() else true_um,
         tolerance_um=lock.tolerance_um,
-        target_um=lock.controller.target_um,
+        target_um=_held_um(run.targets(lock.controller.target_um), frames["t_s"]),
         events=[
             ((event.t_s - start_s) / 3600, event.text)
             for event in run.events()
@@ -212,3 +236,10 @@ def draw_run(record: Path) -> Path:
         title=run.settings()["rig"],
     )
     return save_figure(figure, figure_of(record))
+
+
+def _held_um(targets: Sequence[tuple[float, float]], t_s: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The lock target at each time, shape as `t_s`."""
+    since_s, target_um = np.array(targets).T
+    held: NDArray[np.float64] = target_um[np.searchsorted(since_s, t_s, side="right") - 1]
+    return held

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,16 +13,20 @@ from parfocal.control import (
     LockSettings,
     LockSnapshot,
     LockSummary,
+    Onlooker,
+    Onlookers,
     RecordSettings,
     RunLog,
     RunRecord,
     run_so_far,
 )
+from parfocal.control.requests import target_event
 from parfocal.control.run_record import RESUMED
+from parfocal.control.run_so_far import settings_at_the_end
 from parfocal.control.run_summary import summary_of_run
 from parfocal.errors import InputError
 from parfocal.estimate import Estimator
-from parfocal.hold import checked_for, draw_run, facts_of, refuse_no_time
+from parfocal.hold import checked_for, draw_run, facts_of, refuse_no_time, start_of
 from parfocal.rigs import Rig
 
 
@@ -36,6 +40,7 @@ def resume_focus(
     keep: RecordSettings | None = None,
     facts: Mapping[str, Any] | None = None,
     watch: Callable[[LockSnapshot], None] | None = None,
+    onlookers: Sequence[Onlooker] = (),
 ) -> LockSummary:
     """Locks the focus for the rest of a run, in its record, and draws all of it.
 
@@ -52,6 +57,8 @@ def resume_focus(
         What else the record should know; takes the place of what it has under the same names.
     watch : callable, optional
         Is told of every frame.
+    onlookers : sequence of Onlooker
+        Pages and alarms.
 
     Returns
     -------
@@ -73,7 +80,8 @@ def resume_focus(
     run = RunLog.open(record)
     so_far, before = run_so_far(run), run.settings()
     _refuse_another(rig, estimator, run)
-    settings = settings or LockSettings.parse(before["lock"], source=str(record))
+    held_um = settings_at_the_end(run).controller.target_um
+    settings = settings or settings_at_the_end(run)
     hours = before["hours"] if hours is None else hours
     keep = keep or RecordSettings.parse(before.get("record", {}), source=str(record))
     refuse_no_time(hours)
@@ -83,7 +91,7 @@ def resume_focus(
     settings = checked_for(rig, estimator, settings)
     is_where_left = abs(rig.drive.position_um() - so_far.left_at_um) <= settings.limits.arrival_tolerance_um
     known = {**before, **(facts or {}), **facts_of(rig, estimator, settings=settings, hours=hours, keep=keep)}
-    with RunLog.go_on(record, settings=known, keep=keep) as log:
+    with RunLog.go_on(record, settings=known, keep=keep) as log, Onlookers(onlookers, watch=watch) as crowd:
         lock = FocusLock(
             rig.camera,
             rig.drive,
@@ -91,15 +99,25 @@ def resume_focus(
             settings=settings,
             clock=rig.clock,
             log=log,
-            on_step=watch,
+            on_step=crowd.see,
+            on_event=crowd.hear,
             truth=rig.truth,
             good_z_um=so_far.good_z_um if is_where_left else None,
             first_event="; ".join([f"{RESUMED}{so_far.away_s(time.time()):.0f} s", *_changes(before, known)]),
         )
-        part = lock.run(so_far.began_s + 3600 * hours - rig.clock.now_s())
+        if settings.controller.target_um != held_um:
+            log.event(rig.clock.now_s(), target_event(held_um, settings.controller.target_um))
+        began_s = so_far.began_s
+        crowd.begin(
+            lock,
+            start_of(rig, estimator, settings=settings, record=record, began_s=began_s, hours=hours),
+        )
+        part = lock.run(began_s + 3600 * hours - rig.clock.now_s())
+        whole = summary_of_run(record)
+        whole = replace(whole, fault=part.fault, held=whole.held and not part.fault)
+        crowd.end_with(whole)
     draw_run(record)
-    whole = summary_of_run(record)
-    return replace(whole, fault=part.fault, held=whole.held and not part.fault)
+    return whole
 
 
 def _refuse_another(rig: Rig, estimator: Estimator, run: RunRecord) -> None:

@@ -12,9 +12,11 @@ from parfocal.control import (
     LockState,
     RunLog,
     SimulatedClock,
+    settings_at_the_end,
     summarise,
 )
-from parfocal.errors import DeviceError, LimitError, ModelError
+from parfocal.control.run_summary import summary_of_run
+from parfocal.errors import DeviceError, InputError, LimitError, ModelError
 
 DAY_S = 24 * 3600
 SETTINGS = LockSettings(limits=LimitSettings(lowest_z_um=-60, highest_z_um=60))
@@ -341,3 +343,58 @@ def test_a_lock_that_flaps_writes_events_now_and_then_and_counts_the_rest(tmp_pa
     counted = [int(text.split("(")[1].split()[0]) for text in uncertain[20:]]
     assert len(uncertain) + sum(counted) + sum(untold) == 6000  # every other frame
     assert events[-1] == "stopped"
+
+
+def test_another_target_is_gone_to_without_a_loss_and_then_held(tmp_path):
+    clock = SimulatedClock(1.0, paced=False)
+    microscope = TinyMicroscope(clock, z_um=0.5)
+    log = RunLog.create(
+        tmp_path / "run.sqlite",
+        settings={"lock": SETTINGS.model_dump(mode="json")},
+        model_fingerprint="truthful",
+    )
+    states = []
+
+    def watch(snapshot):
+        states.append(snapshot.state)
+        if len(states) == 100:
+            lock.request_target(12.0)
+
+    lock = lock_on(microscope, TruthfulEstimator(microscope), clock, log=log, on_step=watch)
+    summary = lock.run(30.0)
+    assert (summary.held, summary.losses) == (True, 0)
+    assert states[99:101] == [LockState.LOCKED, LockState.IDLE]
+    assert set(states[-100:]) == {LockState.LOCKED}
+    assert microscope.true_defocus_um() == pytest.approx(12.0, abs=0.6)
+    assert summary.residual_largest_um < 1.5
+    run = RunLog.open(tmp_path / "run.sqlite")
+    assert "target changed from +0.000 to +12.000 um" in [event.text for event in run.events()]
+    assert summary_of_run(run.path) == summary
+    assert settings_at_the_end(run).controller.target_um == 12.0
+
+
+def test_a_target_that_the_model_cannot_tell_is_refused():
+    clock = SimulatedClock(1.0, paced=False)
+    microscope = TinyMicroscope(clock)
+    lock = lock_on(microscope, TruthfulEstimator(microscope), clock)
+    with pytest.raises(InputError, match="-15 to 15 um; got 15 um"):
+        lock.request_target(15.0)
+
+
+def test_a_note_of_another_thread_is_an_event_that_watchers_hear_too(tmp_path):
+    clock = SimulatedClock(1.0, paced=False)
+    microscope = TinyMicroscope(clock)
+    log = RunLog.create(tmp_path / "run.sqlite", settings={}, model_fingerprint="truthful")
+    heard = []
+    lock = lock_on(
+        microscope,
+        TruthfulEstimator(microscope),
+        clock,
+        log=log,
+        on_event=lambda t_s, text: heard.append((t_s, text)),
+    )
+    lock.request_note("paused from the page")
+    lock.run(1.0)
+    told = [(event.t_s, event.text) for event in RunLog.open(tmp_path / "run.sqlite").events()]
+    assert heard == told
+    assert "paused from the page" in [text for _, text in told]

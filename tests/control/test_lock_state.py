@@ -114,6 +114,10 @@ class LockMachine(RuleBasedStateMachine):
         self.is_paused = False
         self.lock.request_resume()
 
+    @rule(target_um=st.floats(-14, 14))
+    def another_target(self, target_um: float) -> None:
+        self.lock.request_target(target_um)
+
     @precondition(lambda self: not self.is_over)
     @rule()
     def the_camera_is_unplugged(self) -> None:

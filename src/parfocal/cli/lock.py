@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from parfocal.cli.lock_page import PageWishes
 from parfocal.cli.lock_plan import Before, LockPlan, LockWishes
 from parfocal.cli.options import (
     Aperture,
@@ -126,12 +127,38 @@ def lock(
         Quality | None, typer.Option(help="Of the virtual microscope; ci if not said.")
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Of the virtual microscope; 0 if not said.")] = None,
+    page: Annotated[
+        bool, typer.Option(help="Show a live page in the browser, at the address that is printed.")
+    ] = True,
+    page_host: Annotated[
+        str,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Where the page listens: at 127.0.0.1 for this computer alone, at 0.0.0.0 for others too.",
+        ),
+    ] = "127.0.0.1",
+    page_port: Annotated[
+        int,
+        typer.Option(min=0, max=65535, metavar="PORT", help="The next free one is taken where it is in use."),
+    ] = 8642,
+    page_token: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TOKEN", help="What opens the page, of 8 characters or more; a fresh one if not said."
+        ),
+    ] = None,
+    webhook: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL", help="Is sent JSON when the focus is lost, found again, or the lock fails."
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Holds the focus of a live, virtual or replayed microscope. Exit 0 only if it was held.
 
     With --config, --lowest-z and --highest-z are required, and no position outside is ever commanded.
-    Ctrl-C stops the drive and closes the record.
+    Ctrl-C stops the drive and closes the record. So does Stop on the page; to close the page does nothing.
     """
     if resume is not None and out is not None:
         raise InputError("Expected --out for a new run or --resume for one that is there, not both.")
@@ -139,6 +166,8 @@ def lock(
     wishes = LockWishes(
         lowest_z, highest_z, largest_step, dead_band, backlash, target, frame_rate, self_check
     )
+    shown = PageWishes(page, page_host, page_port, page_token, webhook)
+    shown.check()
     before = Before.of(resume)
     source = source.or_as(before.facts.get("source", {}))
     source.check()
@@ -166,13 +195,15 @@ def lock(
         depth_um=ready.served_optics.depth_um if ready.served_optics else None,
     )
     began_s = before.so_far.began_s if before.so_far else rig.clock.now_s()
+    estimator = estimator.with_header(ready)
+    onlookers = shown.onlookers(estimator, model=model, pixel_size_um=rig.camera.pixel_size_um)
     with _noticing_ctrl_c() as was_interrupted, progress() as tell:
 
         def watch(now: LockSnapshot) -> None:
             tell("lock", min(1.0, (now.t_s - began_s) / (3600 * plan.hours)), _words(now))
 
         hold = plan.hold if resume is None else plan.go_on
-        summary = hold(rig, estimator.with_header(ready), watch)
+        summary = hold(rig, estimator, watch, onlookers)
     if as_json:
         say_json(summary_json(summary, record=record))
     else:

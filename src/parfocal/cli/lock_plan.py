@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from parfocal.cli.source import LARGEST_STEP_UM, limits_of
 
 if TYPE_CHECKING:
-    from parfocal.control import LockSettings, LockSnapshot, LockSummary, RecordSettings, RunSoFar
+    from parfocal.control import LockSettings, LockSnapshot, LockSummary, Onlooker, RecordSettings, RunSoFar
     from parfocal.estimate import Estimator
     from parfocal.rigs import Rig
 
@@ -110,7 +110,9 @@ class LockPlan:
     facts: Mapping[str, Any]
     depth_um: float | None
 
-    def hold(self, rig: Rig, estimator: Estimator, watch: Watch) -> LockSummary:
+    def hold(
+        self, rig: Rig, estimator: Estimator, watch: Watch, onlookers: Sequence[Onlooker]
+    ) -> LockSummary:
         """Begin a run."""
         from parfocal.control import RecordSettings
         from parfocal.hold import hold_focus
@@ -124,23 +126,27 @@ class LockPlan:
             keep=self._keep(RecordSettings()),
             facts=self.facts,
             watch=watch,
+            onlookers=onlookers,
         )
 
-    def go_on(self, rig: Rig, estimator: Estimator, watch: Watch) -> LockSummary:
+    def go_on(
+        self, rig: Rig, estimator: Estimator, watch: Watch, onlookers: Sequence[Onlooker]
+    ) -> LockSummary:
         """Go on with a run."""
-        from parfocal.control import LockSettings, RecordSettings, RunLog
+        from parfocal.control import RecordSettings, RunLog, settings_at_the_end
         from parfocal.resume import resume_focus
 
-        known, source = RunLog.open(self.record).settings(), str(self.record)
+        run = RunLog.open(self.record)
         return resume_focus(
             rig,
             estimator,
             record=self.record,
-            settings=self.wishes.changing(LockSettings.parse(known["lock"], source=source)),
+            settings=self.wishes.changing(settings_at_the_end(run)),
             hours=self.hours,
-            keep=self._keep(RecordSettings.parse(known.get("record", {}), source=source)),
+            keep=self._keep(RecordSettings.parse(run.settings().get("record", {}), source=str(self.record))),
             facts=self.facts,
             watch=watch,
+            onlookers=onlookers,
         )
 
     def _keep(self, settings: RecordSettings) -> RecordSettings:

@@ -23,12 +23,13 @@ from parfocal.control.lock_settings import LockSettings
 from parfocal.control.lock_snapshot import LockSnapshot
 from parfocal.control.lock_state import TRANSITIONS, LockState
 from parfocal.control.lock_summary import LockSummary, LockTally, summarise
+from parfocal.control.onlooker import LockStart, Onlooker, Onlookers
 from parfocal.control.own_rig import OwnRig, RigMicroscope
 from parfocal.control.recovery import SearchSettings
 from parfocal.control.run_log import RunLog
 from parfocal.control.run_record import RunEvent, RunRecord
 from parfocal.control.run_replay import ControllerReplay, replay_controller
-from parfocal.control.run_so_far import RunSoFar, run_so_far
+from parfocal.control.run_so_far import RunSoFar, run_so_far, settings_at_the_end
 from parfocal.control.run_table import export_table
 from parfocal.control.second_opinion import SecondOpinion, TwoAnswers, second_opinion
 from parfocal.control.self_check import Look, SelfCheck, SelfCheckSettings, check_looks
@@ -70,12 +71,15 @@ __all__ = [
     "LimitSettings",
     "LockSettings",
     "LockSnapshot",
+    "LockStart",
     "LockState",
     "LockSummary",
     "LockTally",
     "Look",
     "Microscope",
     "Move",
+    "Onlooker",
+    "Onlookers",
     "Outcome",
     "OwnRig",
     "RecordSettings",
@@ -108,6 +112,7 @@ __all__ = [
     "run_so_far",
     "second_opinion",
     "serpentine",
+    "settings_at_the_end",
     "summarise",
     "surface_from_json",
     "surface_json",

@@ -25,6 +25,7 @@ from parfocal.control.lock_state import LockState, next_state
 from parfocal.control.lock_summary import LockSummary, LockTally
 from parfocal.control.pause import OUTSIDE, Pause
 from parfocal.control.recovery import Recovery
+from parfocal.control.requests import Requests, refuse_unreachable_target, target_event
 from parfocal.control.run_log import RunLog
 from parfocal.control.self_check import SelfCheck
 from parfocal.control.supervisor import CutBy, Move, Supervisor
@@ -50,6 +51,8 @@ class FocusLock:
         Gets every snapshot and event; closed when `run` ends.
     on_step : callable, optional
         Called with every `LockSnapshot`, in the loop's own thread: must be quick.
+    on_event : callable, optional
+        Called in the same way with the time and the words of every event of the record.
     truth : callable, optional
         Gives the true defocus in um, where a virtual microscope knows it. For the record only.
     good_z_um : float, optional
@@ -73,6 +76,7 @@ class FocusLock:
         clock: Clock,
         log: RunLog | None = None,
         on_step: Callable[[LockSnapshot], None] | None = None,
+        on_event: Callable[[float, str], None] | None = None,
         truth: Callable[[], float] | None = None,
         good_z_um: float | None = None,
         first_event: str = "started",
@@ -85,7 +89,10 @@ class FocusLock:
         self._supervisor = Supervisor(drive, settings.limits, clock=clock)
         self._watch = FrameWatch(settings.watch)
         tally = LockTally(target_um=settings.controller.target_um, tolerance_um=settings.tolerance_um)
-        self._report = LockReport(clock, tally, log=log, on_step=on_step)
+        self._requests = Requests()
+        self._report = LockReport(
+            clock, tally, log=log, on_step=on_step, on_event=on_event, notes=self._requests.take_notes
+        )
         self._gain_watch = GainWatch(settings.gain_watch)
         self._recovery = Recovery(
             settings.limits,
@@ -106,6 +113,7 @@ class FocusLock:
         self._held = Held()
         self._doubt = ""
         self._first_event = first_event
+        self._last_look: tuple[NDArray[Any], FocusEstimate] | None = None
 
     @property
     def self_check(self) -> SelfCheck | None:
@@ -122,6 +130,11 @@ class FocusLock:
         """What the lock's own moves tell of the model."""
         return self._gain_watch
 
+    @property
+    def last_look(self) -> tuple[NDArray[Any], FocusEstimate] | None:
+        """The last frame, shape (Y, X), and what the model said of it; None before the first."""
+        return self._last_look
+
     def request_pause(self) -> None:
         """Move nothing from the next frame on, but go on looking. May be called from any thread."""
         self._pause.request()
@@ -133,6 +146,25 @@ class FocusLock:
     def request_stop(self) -> None:
         """Let `run` end after the frame at hand. May be called from any thread."""
         self._stop_requested.set()
+
+    def request_target(self, target_um: float) -> None:
+        """Hold another defocus from the next frame on. May be called from any thread.
+
+        Raises
+        ------
+        InputError
+            If the model cannot tell that defocus.
+        """
+        refuse_unreachable_target(target_um, self._estimator.z_range_um)
+        self._requests.target(target_um)
+
+    def request_note(self, text: str) -> None:
+        """Let the record have one more event with the next frame. May be called from any thread."""
+        self._requests.note(text)
+
+    def stop_drive(self) -> None:
+        """End any motion now, whatever the loop waits for. May be called from any thread."""
+        self._supervisor.stop()
 
     def run(self, duration_s: float) -> LockSummary:
         """Hold the focus for `duration_s` seconds of the clock; ends early on a failure, or Ctrl-C.
@@ -186,12 +218,14 @@ class FocusLock:
             due_s = max(due_s + period_s, clock.now_s())
 
     def _look_and_move(self) -> LockSnapshot:
+        self._heed_requests()
         t_s, pauses = self._clock.now_s(), self._pause.is_wanted
         is_left_alone = pauses or self._state is LockState.PAUSED
         z_um = self._supervisor.glance_um() if is_left_alone else self._supervisor.position_um()
         is_displaced = self._supervisor.is_displaced
         frame_yx = self._camera.snap()
         estimate = self._see(frame_yx, t_s=t_s)
+        self._last_look = frame_yx, estimate
         true_defocus_um = None if self._truth is None else self._truth()
         decision = self._think(estimate, frame_yx, t_s=t_s, z_um=z_um, pauses=pauses)
         if is_displaced:
@@ -213,6 +247,20 @@ class FocusLock:
         )
         self._report.frame(snapshot, frame_yx)
         return snapshot
+
+    def _heed_requests(self) -> None:
+        self._report.heed_notes()
+        target_um, controller = self._requests.take_target(), self._settings.controller
+        if target_um is None or target_um == controller.target_um:
+            return
+        self._report.event(target_event(controller.target_um, target_um))
+        controller = controller.replace(target_um=target_um)
+        self._settings = self._settings.replace(controller=controller.model_dump())
+        self._report.aim(target_um)
+        self._judge.aim(self._settings)
+        is_on_its_way = abs(self._tracker.belief.mean_um - target_um) > self._settings.tolerance_um
+        if is_on_its_way and self._state in (LockState.LOCKED, LockState.UNCERTAIN):
+            self._enter(LockState.IDLE)  # nothing is lost, but it is not there yet
 
     def _see(self, frame_yx: NDArray[Any], *, t_s: float) -> FocusEstimate:
         """What the model says of a new frame; not to be acted on where the frame is old."""

@@ -67,6 +67,10 @@ class Judge:
         """What was seen up to now is of another time."""
         self._n_bad = self._n_blind = 0
 
+    def aim(self, settings: LockSettings) -> None:
+        """Settings with another target: that it is not there yet is no failure."""
+        self._settings, self._n_bad = settings, 0
+
     def saw(self) -> None:
         """A frame of the self-check: there is something to see."""
         self._n_blind = 0

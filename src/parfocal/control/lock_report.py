@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from numpy.typing import NDArray
@@ -25,6 +25,10 @@ class LockReport:
     log : RunLog, optional
     on_step : callable, optional
         Called with every `LockSnapshot`.
+    on_event : callable, optional
+        Called with the time and the words of every event.
+    notes : callable
+        Gives what others want in the record since it was last called.
     """
 
     def __init__(
@@ -34,8 +38,11 @@ class LockReport:
         *,
         log: RunLog | None,
         on_step: Callable[[LockSnapshot], None] | None,
+        on_event: Callable[[float, str], None] | None = None,
+        notes: Callable[[], Iterable[str]] = tuple,
     ) -> None:
         self._clock, self._tally, self._log, self._on_step = clock, tally, log, on_step
+        self._on_event, self._notes = on_event, notes
         self._repeats = Repeats()
 
     def frame(self, snapshot: LockSnapshot, frame_yx: NDArray[Any] | None) -> None:
@@ -48,8 +55,17 @@ class LockReport:
 
     def event(self, text: str) -> None:
         """Something that is told whenever it happens."""
-        if self._log is not None:
-            self._log.event(self._clock.now_s(), text)
+        self.heed_notes()  # a note of what was asked stands before what came of it
+        self._write(text)
+
+    def heed_notes(self) -> None:
+        """Tell what others wanted to be told."""
+        for note in self._notes():
+            self._write(note)
+
+    def aim(self, target_um: float) -> None:
+        """Another target counts from the next frame on."""
+        self._tally.aim(target_um)
 
     def may_repeat(self, text: str, *, kind: str = "") -> None:
         """Something that may happen again and again; the text is its kind, if that is not given."""
@@ -62,6 +78,13 @@ class LockReport:
         for untold in self._repeats.untold():
             self.event(untold)
         self.event(text)
+
+    def _write(self, text: str) -> None:
+        t_s = self._clock.now_s()
+        if self._log is not None:
+            self._log.event(t_s, text)
+        if self._on_event is not None:
+            self._on_event(t_s, text)
 
     def summary(self, *, fault: str) -> LockSummary:
         """What the frames amount to."""

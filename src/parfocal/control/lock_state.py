@@ -16,7 +16,7 @@ class LockState(StrEnum):
     VERIFYING = "verifying"
     """Making small known moves to see whether the answers follow, or waiting for an image to begin with."""
     IDLE = "idle"
-    """Looking for focus; not locked yet."""
+    """Looking for focus, or on its way to another target; not locked yet."""
     LOCKED = "locked"
     """The focus is on target, or on its way there."""
     UNCERTAIN = "uncertain"
@@ -40,9 +40,9 @@ TRANSITIONS: Mapping[LockState, frozenset[LockState]] = MappingProxyType(
         LockState.IDLE: _AT_ANY_TIME
         | {LockState.VERIFYING, LockState.LOCKED, LockState.SEARCHING, LockState.LOST},
         LockState.LOCKED: _AT_ANY_TIME
-        | {LockState.VERIFYING, LockState.UNCERTAIN, LockState.SEARCHING, LockState.LOST},
+        | {LockState.IDLE, LockState.VERIFYING, LockState.UNCERTAIN, LockState.SEARCHING, LockState.LOST},
         LockState.UNCERTAIN: _AT_ANY_TIME
-        | {LockState.VERIFYING, LockState.LOCKED, LockState.SEARCHING, LockState.LOST},
+        | {LockState.IDLE, LockState.VERIFYING, LockState.LOCKED, LockState.SEARCHING, LockState.LOST},
         LockState.SEARCHING: _AT_ANY_TIME
         | {LockState.VERIFYING, LockState.LOCKED, LockState.UNCERTAIN, LockState.LOST},
         LockState.LOST: _AT_ANY_TIME | {LockState.VERIFYING, LockState.LOCKED, LockState.SEARCHING},

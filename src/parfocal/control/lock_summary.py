@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Iterable
+from collections import Counter, deque
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from parfocal.control.lock_snapshot import LockSnapshot
@@ -67,7 +67,7 @@ class LockTally:
     Parameters
     ----------
     target_um, tolerance_um : float
-        The lock target, and how far from it still counts as in focus.
+        The lock target to begin with, and how far from it still counts as in focus.
     """
 
     def __init__(self, *, target_um: float, tolerance_um: float) -> None:
@@ -80,6 +80,12 @@ class LockTally:
         self._knows_truth = False
         self._state = LockState.IDLE
         self._reasons: Counter[str] = Counter()
+        self._is_on_its_way = False
+
+    def aim(self, target_um: float) -> None:
+        """Another target from the next frame on: the way there is no residual of either."""
+        self._target_um = target_um
+        self._is_on_its_way = True
 
     def add(self, snapshot: LockSnapshot) -> None:
         """Count one more frame."""
@@ -92,7 +98,9 @@ class LockTally:
         self._state = snapshot.state
         if self._state is not LockState.LOCKED:
             self._reasons[snapshot.reason] += 1
-        if self._n_locked or self._state is LockState.LOCKED:
+        if self._state is LockState.LOCKED:
+            self._is_on_its_way = False
+        if (self._n_locked or self._state is LockState.LOCKED) and not self._is_on_its_way:
             self._n_locked += 1
             self._add_residual(snapshot)
 
@@ -134,10 +142,28 @@ class LockTally:
         return self._state is LockState.LOCKED and not self._losses and not strayed
 
 
-def summarise(snapshots: Iterable[LockSnapshot], *, target_um: float, tolerance_um: float) -> LockSummary:
-    """How a run went, from all its snapshots."""
+def summarise(
+    snapshots: Iterable[LockSnapshot],
+    *,
+    target_um: float,
+    tolerance_um: float,
+    later_targets: Sequence[tuple[float, float]] = (),
+) -> LockSummary:
+    """How a run went, from all its snapshots.
+
+    Parameters
+    ----------
+    snapshots : iterable of LockSnapshot
+    target_um, tolerance_um : float
+        See `LockTally`.
+    later_targets : sequence of (float, float)
+        Time on the lock's clock from which another target held, and that target in um; in order.
+    """
     tally = LockTally(target_um=target_um, tolerance_um=tolerance_um)
+    waiting = deque(later_targets)
     for snapshot in snapshots:
+        while waiting and waiting[0][0] <= snapshot.t_s:
+            tally.aim(waiting.popleft()[1])
         tally.add(snapshot)
     return tally.summary()
 

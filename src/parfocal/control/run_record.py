@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from parfocal.control.kept_image import KeptImage, unpack
 from parfocal.control.lock_snapshot import LockSnapshot
+from parfocal.control.requests import targets_told
 from parfocal.control.run_file import APPLICATION_ID, COLUMNS, DTYPES, snapshot_of
 from parfocal.errors import InputError
 
@@ -155,6 +157,18 @@ class RunRecord:
         return [
             RunEvent(*row) for row in self._query("SELECT t_s, wall_time, text FROM events ORDER BY rowid")
         ]
+
+    def targets(self, target_um: float) -> list[tuple[float, float]]:
+        """Each lock target in um after the time from which on it held; the first of them from the beginning.
+
+        Parameters
+        ----------
+        target_um : float
+            The one of the settings, which held all along if it was never changed.
+        """
+        changes = [(event.t_s, told) for event in self.events() if (told := targets_told(event.text))]
+        first_um = changes[0][1][0] if changes else target_um
+        return [(-math.inf, first_um), *((t_s, after_um) for t_s, (_, after_um) in changes)]
 
     def _images(self, order: str) -> Iterator[KeptImage]:
         if not self._has_images():  # of a version that kept none

@@ -66,7 +66,7 @@ def run_so_far(record: RunRecord) -> RunSoFar:
     if first is None or last is None:
         raise InputError(f"{record.path}: holds no frames, so there is nothing to resume. Begin another run.")
     facts = record.settings()
-    lock = LockSettings.parse(facts["lock"], source=str(record.path))
+    lock = settings_at_the_end(record)
     return RunSoFar(
         n_frames=record.n_frames,
         began_s=first.t_s,
@@ -76,6 +76,13 @@ def run_so_far(record: RunRecord) -> RunSoFar:
         left_at_um=last.z_um + last.move_um,
         good_z_um=_good_z_um(record, lock),
     )
+
+
+def settings_at_the_end(record: RunRecord) -> LockSettings:
+    """How the lock of a record behaved when it ended: its settings, and the target that was held last."""
+    lock = LockSettings.parse(record.settings()["lock"], source=str(record.path))
+    target_um = record.targets(lock.controller.target_um)[-1][1]
+    return lock.replace(controller=lock.controller.replace(target_um=target_um).model_dump())
 
 
 def _good_z_um(record: RunRecord, lock: LockSettings) -> float:

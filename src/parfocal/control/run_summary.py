@@ -25,7 +25,10 @@ def summary_of_run(record: Path) -> LockSummary:
     """
     run = RunLog.open(record)
     lock = LockSettings.parse(run.settings()["lock"], source=str(record))
-    summary = summarise(run.snapshots(), target_um=lock.controller.target_um, tolerance_um=lock.tolerance_um)
+    (_, first_um), *later = run.targets(lock.controller.target_um)
+    summary = summarise(
+        run.snapshots(), target_um=first_um, tolerance_um=lock.tolerance_um, later_targets=later
+    )
     events = run.events()
     resumptions = [event for event in events if event.is_resumption]
     faults = [event.text.removeprefix(FAULT) for event in _last_part(events) if event.text.startswith(FAULT)]

@@ -245,7 +245,7 @@ def focus_over_time(
     focal_um: ArrayLike,
     tolerance_um: float,
     true_defocus_um: ArrayLike | None = None,
-    target_um: float = 0.0,
+    target_um: ArrayLike = 0.0,
     events: Sequence[tuple[float, str]] = (),
     title: str = "",
 ) -> Figure:
@@ -263,8 +263,9 @@ def focus_over_time(
         Half width of the band drawn about zero, in um.
     true_defocus_um : array, shape (N,), optional
         Defocus where it is known, as on the virtual microscope, in um.
-    target_um : float
-        Lock target: the defocus that is held, in um. It is taken off both kinds of defocus.
+    target_um : float or array, shape (N,)
+        Lock target: the defocus that is held, in um, at each time if it changed. It is taken
+        off both kinds of defocus.
     events : sequence of (float, str)
         Times in hours and short labels, marked in both panels.
     title : str
@@ -278,9 +279,9 @@ def focus_over_time(
     above.set(ylabel=f"position ({_UM})", title=title)
     below.axhspan(-tolerance_um, tolerance_um, color="#E8EDF1", linewidth=0)
     below.axhline(0, color=GREY, linewidth=0.8)
-    _line(below, hours, stage - focal - target_um, color=SKY, label="estimated")
+    _line(below, hours, stage - focal - _floats(target_um), color=SKY, label="estimated")
     if true_defocus_um is not None:
-        _line(below, hours, _floats(true_defocus_um) - target_um, color=VERMILION, label="true")
+        _line(below, hours, _floats(true_defocus_um) - _floats(target_um), color=VERMILION, label="true")
     below.set(xlabel="time (h)", ylabel=f"defocus ({_UM})")
     for axes in (above, below):
         axes.margins(x=0)
