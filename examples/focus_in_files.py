@@ -17,10 +17,10 @@ import yaozarrs
 from useq import MDASequence
 
 from parfocal.control import LimitSettings
-from parfocal.hold import simulated_rig
 from parfocal.microscope import AutofocusSettings, ParfocalAutofocus
 from parfocal.model import FocusEstimator
 from parfocal.optics import preset
+from parfocal.rigs import simulated_rig
 
 SEQUENCE = MDASequence(
     stage_positions=[(0, 0, 100)],

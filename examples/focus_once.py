@@ -9,9 +9,9 @@ what a button in a program of one's own would call.
 from __future__ import annotations
 
 from parfocal.control import FocusRoutine, LimitSettings, RoutineSettings
-from parfocal.hold import simulated_rig
 from parfocal.model import FocusEstimator
 from parfocal.optics import preset
+from parfocal.rigs import simulated_rig
 
 
 def main() -> None:

@@ -12,10 +12,10 @@ from __future__ import annotations
 from useq import MDASequence
 
 from parfocal.control import LimitSettings
-from parfocal.hold import simulated_rig
 from parfocal.microscope import AutofocusSettings, ParfocalAutofocus
 from parfocal.model import FocusEstimator
 from parfocal.optics import preset
+from parfocal.rigs import simulated_rig
 
 SEQUENCE = MDASequence(
     stage_positions=[(0, 0, 100), (60, 0, 100), (60, 60, 100)],

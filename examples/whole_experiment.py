@@ -16,10 +16,10 @@ import argparse
 from pathlib import Path
 
 from parfocal.control import AcquisitionRecord
-from parfocal.hold import simulated_rig
 from parfocal.microscope import AutofocusSettings, read_sequence, run_acquisition
 from parfocal.model import FocusEstimator
 from parfocal.optics import preset
+from parfocal.rigs import simulated_rig
 
 
 def main(arguments: list[str] | None = None) -> None:

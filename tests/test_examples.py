@@ -61,7 +61,7 @@ def test_the_example_runs(name: str, trained: Path, tmp_path: Path) -> None:
         if isinstance(argument, Path) and argument.is_relative_to(REAL) and not argument.exists():
             pytest.skip(f"the real images are not at {argument}; PARFOCAL_REAL_DATA says where they are")
     command = [sys.executable, str(ROOT / "examples" / name), *map(str, arguments)]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert done.stdout
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from scipy.ndimage import gaussian_filter
 
 from parfocal.control import LimitSettings, RoutineSettings, SimulatedClock
 from parfocal.errors import FocusError, LimitError
+from parfocal.estimate import FocusEstimate
 from parfocal.microscope import (
     AutofocusSettings,
     OnFailure,
@@ -375,3 +376,92 @@ def test_a_channel_that_is_sharpest_out_of_range_is_told(
     core, autofocus, _ = green
     with pytest.raises(FocusError, match="sharpest within"):
         measure_channel_offset(core, autofocus, group="Light", channel="GFP", half_range_um=1.0)
+
+
+def test_what_the_hardware_takes_in_one_go_is_of_one_place_and_time(rig: Rig) -> None:
+    rig.core.mda.engine.use_hardware_sequencing = True
+    sequence = useq.MDASequence(
+        axis_order="ptcz",
+        time_plan={"interval": 0, "loops": 4},
+        stage_positions=[(0, 0, 10.0), (3000, 0, 10.0)],
+        autofocus_plan={"axes": ("p",)},
+    )
+    rig.run(sequence)
+    assert len(rig.taken) == 8
+    assert max(abs(defocus_um) for _, defocus_um, _ in rig.taken) < 0.35
+
+
+class Liar(Truthful):
+    """Tells the truth at first, and always the same from then on."""
+
+    def __init__(self, where: Callable[[], tuple[float, bool]], *, since: int) -> None:
+        super().__init__(where)
+        self._since = since
+
+    def estimate(self, frame_yx: np.ndarray, *, pixel_size_um: float) -> FocusEstimate:
+        told = super().estimate(frame_yx, pixel_size_um=pixel_size_um)
+        return told if self.n_estimates < self._since else replace(told, defocus_um=2.0)
+
+
+def test_images_that_lie_lead_no_further_than_the_stage_can_be_asked(rig: Rig) -> None:
+    rig.estimator = Liar(rig.estimator._where, since=14)
+    sequence = useq.MDASequence(
+        stage_positions=[(0, 0, 0.0)],
+        time_plan={"interval": 0, "loops": 40},
+        autofocus_plan={"axes": ("p",)},
+    )
+    rig.core.mda.events.eventStarted.connect(lambda event: rig.clock.wait_until(rig.clock.now_s() + 60))
+    rig.run(sequence, on_failure="continue", routine=RoutineSettings(search=None).model_dump())
+    off_um = [abs(defocus_um) for _, defocus_um, _ in rig.taken]
+    assert max(off_um) < 9.0
+    assert rig.taken[-1][2].metadata["parfocal"]["focus_state"] == "failed"
+
+
+def test_a_model_that_does_not_fit_moves_nothing_by_the_images_either(rig: Rig) -> None:
+    where = rig.estimator._where
+    rig.estimator = Truthful(lambda: (-where()[0], True))
+    sequence = useq.MDASequence(
+        stage_positions=[(0, 0, 3.0)],
+        time_plan={"interval": 0, "loops": 5},
+        autofocus_plan={"axes": ("p", "t")},
+    )
+    rig.run(sequence, on_failure="continue")
+    assert [defocus_um for _, defocus_um, _ in rig.taken] == pytest.approx([2.0] * 5, abs=0.1)  # as it tells it
+
+
+@pytest.mark.parametrize("of", ["setup", "position"])
+def test_no_part_of_a_plan_leaves_the_window(rig: Rig, of: str) -> None:
+    positions = {"x": 0, "y": 0, "z": 1}
+    stage = rig.core.getFocusDevice()
+    setup = None
+    if of == "setup":
+        setup = useq.MDAEvent(z_pos=5000)
+    else:
+        positions["properties"] = [(stage, "Position", 5000)]
+    sequence = useq.MDASequence(stage_positions=[positions], setup=setup, autofocus_plan=AUTOFOCUS)
+    try:
+        rig.run(sequence)
+    except LimitError as error:
+        assert "it goes to 5000" in str(error)
+    assert rig.core.getZPosition() < 100
+
+
+def test_events_without_a_sequence_are_taken_in_focus_where_they_are(rig: Rig) -> None:
+    places = [(0.0, 0.0), (3000.0, 0.0)]
+    events = []
+    for x, y in places:
+        at = {"x_pos": x, "y_pos": y, "z_pos": 3.0}
+        events += [useq.MDAEvent(action=useq.HardwareAutofocus(), **at), useq.MDAEvent(**at)]
+    rig.run(iter(events))
+    assert len(rig.taken) == 2
+    assert max(abs(defocus_um) for _, defocus_um, _ in rig.taken) < 0.35
+
+
+def test_another_plan_over_the_same_places_begins_from_its_own_positions(rig: Rig) -> None:
+    autofocus = ParfocalAutofocus(rig.core, rig.estimator, settings=AutofocusSettings(limits=LIMITS))
+    rig.core.mda.events.frameReady.connect(rig._take)
+    with autofocus:
+        rig.core.mda.run(useq.MDASequence(stage_positions=[(0, 0, 0.0)], autofocus_plan=AUTOFOCUS))
+        rig.core.mda.run(useq.MDASequence(stage_positions=[(0, 0, 5.0)]))
+    rig.core.mda.events.frameReady.disconnect(rig._take)
+    assert [defocus_um for _, defocus_um, _ in rig.taken] == pytest.approx([0.0, 0.0], abs=0.35)

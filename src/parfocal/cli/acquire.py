@@ -111,8 +111,11 @@ def acquire_run(
     estimator = FocusEstimator.load(model, rescale=rescale)
     rig = source.open()
     assert isinstance(rig.camera, MicroManagerCamera)
-    wishes: dict[str, Any] = dict(plan.metadata.get("parfocal", {}))
-    limits = {**wishes.pop("limits", {}), **limits_of(rig, lowest_z, highest_z)}
+    wishes = _table(plan.metadata.get("parfocal"), source=f"{sequence}, metadata: parfocal")
+    limits = _table(wishes.pop("limits", None), source=f"{sequence}, metadata: parfocal: limits")
+    lowest_z = limits.pop("lowest_z_um", None) if lowest_z is None else lowest_z
+    highest_z = limits.pop("highest_z_um", None) if highest_z is None else highest_z
+    limits = {**limits_of(rig, lowest_z, highest_z), **limits}
     if on_failure is not None:
         wishes["on_failure"] = on_failure.value
     settings = AutofocusSettings.parse({**wishes, "limits": limits}, source=f"{sequence}, metadata: parfocal")
@@ -150,13 +153,24 @@ def acquire_run(
         raise typer.Exit(1)
 
 
+def _table(value: Any, *, source: str) -> dict[str, Any]:
+    if value is not None and not isinstance(value, dict):
+        raise InputError(f"{source}: expected names and values, got {value!r}.")
+    return dict(value or {})
+
+
 def _say(summary: AcquisitionSummary) -> None:
     verdict = "All images in focus" if summary.all_in_focus else "Not all images are in focus"
     say(
-        f"{verdict}: {summary.n_images} taken, {summary.n_skipped} skipped.",
+        f"{verdict}: {summary.n_images} taken, {summary.n_skipped} skipped, {summary.n_missing} not come to.",
         style="bold green" if summary.all_in_focus else "bold red",
     )
     say("  " + ", ".join(f"{n} {state}" for state, n in sorted(summary.states.items())))
+    if summary.n_off:
+        say(
+            f"  {summary.n_off} images say that they were taken elsewhere than they were meant to be",
+            style="red",
+        )
     each = summary.n_looks / summary.n_visits if summary.n_visits else 0.0
     say(f"  {summary.n_looks} frames looked at, {each:.1f} for each position and time point")
     say(f"  {summary.folder}: {', '.join(summary.files)}, focus.sqlite")

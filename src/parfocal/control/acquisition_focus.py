@@ -24,6 +24,10 @@ Place = tuple[int, int]
 NOWHERE = (math.nan, math.nan)
 PLANNED = SurfacePrior(level_um=30.0, tilt_um_per_mm=1.0, near_um=5.0)
 """Of positions that somebody planned: the focus is not far from there."""
+FOLLOWED_UM = 5.0
+"""Of drift that images alone have told: then the stage has to tell again that the model is right."""
+LEAST_SD_UM, OUTLIER_SDS = 0.15, 4.0
+"""What all images of one place err alike; and an image so far off is none of it."""
 NEAR_UM = 5.0
 """Focus is expected to within that: what looks empty is so. Far from focus every field looks empty."""
 
@@ -81,6 +85,7 @@ class AcquisitionFocus:
         self._states: dict[Place, tuple[FocusState, int]] = {}
         self._found: dict[Place, FocusResult] = {}
         self._seen: set[Place] = set()
+        self._checked_um: dict[Place, float] = {}
 
     @property
     def surface(self) -> LearnedSurface:
@@ -92,6 +97,18 @@ class AcquisitionFocus:
         self._states.clear()
         self._found.clear()
         self._seen.clear()
+
+    def forget(self) -> None:
+        """Another plan: what was learned is counted from the positions of the last one."""
+        self._surface = LearnedSurface(prior=self._surface.prior)
+        self._checked_um.clear()
+
+    def has_gone_far(self, spot: Spot) -> bool:
+        """Whether images alone led so far from where the stage last told that the model is right."""
+        checked_um, focus = self._checked_um.get(spot.place), self._focus_of(spot)
+        if checked_um is None or focus is None:
+            return False
+        return abs(focus.focus_z_um - spot.plan_um - checked_um) > FOLLOWED_UM
 
     def stage_um(self, spot: Spot, *, above_um: float = 0.0) -> float | None:
         """Where the drive has to stand for a plane so far above the focus; None where nothing is known."""
@@ -116,6 +133,7 @@ class AcquisitionFocus:
         self._states[spot.place] = state, spot.time_point
         self._found[spot.place] = result
         if result.is_focused:
+            self._checked_um[spot.place] = result.z_um - result.defocus_um - spot.plan_um
             self._seen.add(spot.place)
             self._learn(spot, focus_z_um=result.z_um - result.defocus_um, std_um=result.std_um)
         return result
@@ -129,7 +147,10 @@ class AcquisitionFocus:
             If the model was not made for the camera's images.
         """
         estimate = self._routine.estimate(frame_yx)
+        if self._routine.trust.refusal:
+            return estimate
         if learn and estimate.accepted:
+            self._refine(spot, focus_z_um=z_um - estimate.defocus_um, std_um=estimate.std_um)
             self._learn(spot, focus_z_um=z_um - estimate.defocus_um, std_um=estimate.std_um)
             if self.state_of(spot) is FocusState.EXPECTED:
                 self._states[spot.place] = FocusState.FOLLOWED, spot.time_point
@@ -169,6 +190,23 @@ class AcquisitionFocus:
         """Whether it was brought into focus in this time point, or could not be."""
         state, time_point = self._states.get(spot.place, (FocusState.UNKNOWN, -1))
         return time_point == spot.time_point and state in (FocusState.FOCUSED, FocusState.FAILED)
+
+    def _refine(self, spot: Spot, *, focus_z_um: float, std_um: float) -> None:
+        """Where a spot was found in this time point, after one more image of it; outliers tell nothing."""
+        if self._states.get(spot.place) != (FocusState.FOCUSED, spot.time_point):
+            return
+        found = self._found[spot.place]
+        found_um, sd_um = found.z_um - found.defocus_um, max(found.std_um, LEAST_SD_UM)
+        noise_um = max(std_um, LEAST_SD_UM)
+        off_um = focus_z_um - found_um
+        if abs(off_um) > OUTLIER_SDS * math.hypot(sd_um, noise_um):
+            return
+        gain = sd_um**2 / (sd_um**2 + noise_um**2)
+        self._found[spot.place] = replace(
+            found,
+            defocus_um=found.defocus_um - gain * off_um,
+            std_um=max(math.sqrt(1 - gain) * sd_um, LEAST_SD_UM),
+        )
 
     def _may_be_empty(self, spot: Spot) -> bool:
         """Whether a field that shows nothing is empty, and not just far from focus."""

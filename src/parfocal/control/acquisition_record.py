@@ -25,6 +25,7 @@ COLUMNS = {
     "z_um": "REAL",
     "wall_time": "REAL NOT NULL",
     "taken": "INTEGER NOT NULL",
+    "planned_defocus_um": "REAL",
     "focus_state": "TEXT",
     "focus_defocus_um": "REAL",
     "focus_std_um": "REAL",

@@ -41,6 +41,10 @@ class SampleTrust:
         """Why the model must not be followed on this sample; empty if it may."""
         return self._check.refusal if self._check is not None and self._check.is_proven else ""
 
+    def doubt(self) -> None:
+        """Let the model be checked again before it is followed."""
+        self._check, self._n_tries = None, 0
+
     def seen(self, looks: Sequence[Look]) -> None:
         """What known moves showed.
 

@@ -24,11 +24,21 @@ from parfocal.estimate import Estimator
 from parfocal.microscope.micromanager.autofocus import ParfocalAutofocus
 from parfocal.microscope.micromanager.autofocus_settings import AutofocusSettings
 from parfocal.microscope.micromanager.focus_writing import LABEL
-from parfocal.microscope.micromanager.planned_event import position_at, takes_an_image
-from parfocal.microscope.micromanager.rest_of_sequence import index_of, n_complete, outer_axis, rest_of
+from parfocal.microscope.micromanager.planned_event import above_um, parts_of, position_at, takes_an_image
+from parfocal.microscope.micromanager.rest_of_sequence import (
+    index_of,
+    is_complete,
+    n_complete,
+    outer_axis,
+    rest_of,
+)
 from parfocal.microscope.micromanager.simulated_time import hurried
 
 RECORD = "focus.sqlite"
+MUST_BE_THE_SAME = {"model_fingerprint": "model", "source": "microscope"}
+"""Of the facts, where they are known."""
+OFF_UM = 1.0
+"""An image whose own answer is surely further from where it was meant to be was not in focus."""
 FORMATS = {"zarr": "ome.zarr", "tiff": "ome.tiff"}
 
 
@@ -38,8 +48,10 @@ class AcquisitionSummary:
 
     Attributes
     ----------
-    n_images, n_skipped : int
-        Taken, and not taken for want of focus.
+    n_images, n_skipped, n_missing : int
+        Taken, not taken for want of focus, and planned but not come to.
+    n_off : int
+        Images that say themselves that they were taken elsewhere than they were meant to be.
     states : mapping of str to int
         Images of each state, see `parfocal.control.FocusState`.
     n_looks, n_visits : int
@@ -50,6 +62,8 @@ class AcquisitionSummary:
 
     n_images: int
     n_skipped: int
+    n_missing: int
+    n_off: int
     states: Mapping[str, int]
     n_looks: int
     n_visits: int
@@ -59,7 +73,10 @@ class AcquisitionSummary:
     @property
     def all_in_focus(self) -> bool:
         """Whether every image that was planned was taken where the focus was seen or followed."""
-        return not self.n_skipped and not {"failed", "unknown"} & self.states.keys()
+        return not (self.n_skipped or self.n_missing or self.n_off) and self.states.keys() <= {
+            "focused",
+            "followed",
+        }
 
 
 def read_sequence(path: Path) -> MDASequence:
@@ -127,15 +144,16 @@ def run_acquisition(
         If the acquisition was to end where focus is not found, and did.
     DeviceError, LimitError, OutputError
     """
+    _refuse_unknown_channels(core, sequence, settings)
+    autofocus = ParfocalAutofocus(
+        core, estimator, settings=settings, clock=clock, pixel_size_um=pixel_size_um
+    )
     record, part, rest = _opened(
         sequence, folder=folder, file_format=file_format, resume=resume, facts=facts or {}
     )
     try:
         if rest is not None:
             record.begin_part(part)
-            autofocus = ParfocalAutofocus(
-                core, estimator, settings=settings, clock=clock, pixel_size_um=pixel_size_um
-            )
             _remember(autofocus.focus, record, sequence, clock)
             n_planned = sum(takes_an_image(event) for event in sequence)
             with (
@@ -143,24 +161,48 @@ def run_acquisition(
                 _recorded(core, autofocus, record, part, n_planned=n_planned, watch=watch),
             ):
                 core.mda.run(plan, output=folder / part.path)
-        return summary_of(record, folder)
+        return summary_of(record, folder, n_planned=sum(takes_an_image(event) for event in sequence))
     finally:
         record.close()
 
 
-def summary_of(record: AcquisitionRecord, folder: Path) -> AcquisitionSummary:
+def summary_of(record: AcquisitionRecord, folder: Path, *, n_planned: int) -> AcquisitionSummary:
     """How an acquisition went so far; of an image that was taken twice, the later counts."""
     last = {tuple(image[axis] for axis in AXES): image for image in record.images()}
     taken = [image for image in last.values() if image["taken"]]
     return AcquisitionSummary(
         n_images=len(taken),
         n_skipped=len(last) - len(taken),
+        n_missing=n_planned - len(last),
+        n_off=sum(map(_is_off, taken)),
         states=dict(Counter(image["focus_state"] for image in taken)),
         n_looks=record.n_looks(),
         n_visits=len({(image["t"], image["p"], image["g"]) for image in last.values()}),
         folder=str(folder),
         files=tuple(part.path for part in record.parts()),
     )
+
+
+def _is_off(image: Mapping[str, Any]) -> bool:
+    """Whether an image says itself that it was not taken where it was meant to be."""
+    if image["focus_image"] != "accepted":
+        return False
+    off_um = abs(image["focus_image_defocus_um"] - image["planned_defocus_um"])
+    return bool(off_um > OFF_UM + 2 * image["focus_image_std_um"])
+
+
+def _refuse_unknown_channels(core: CMMCorePlus, sequence: MDASequence, settings: AutofocusSettings) -> None:
+    wanted = {(channel.group, channel.config) for part in parts_of(sequence) for channel in part.channels}
+    if settings.channel_group and settings.channel:
+        wanted.add((settings.channel_group, settings.channel))
+    for group, preset in sorted(wanted):
+        there = core.getAvailableConfigs(group) if group in core.getAvailableConfigGroups() else ()
+        if preset not in there:
+            known = [f"{g} {p}" for g in core.getAvailableConfigGroups() for p in core.getAvailableConfigs(g)]
+            raise InputError(
+                f"Expected channels of the microscope's configuration, got {group} {preset}. It has: "
+                f"{', '.join(known) or 'none'}."
+            )
 
 
 def _opened(
@@ -173,17 +215,22 @@ def _opened(
         record = AcquisitionRecord.create(folder / RECORD, facts={**facts, "sequence": plan})
         return record, Part(1, f"images-001.{FORMATS[file_format]}"), sequence
     record = AcquisitionRecord(folder / RECORD)
-    if record.facts()["sequence"] != plan:
-        record.close()
-        raise InputError(
-            f"{folder}: was begun with another sequence. Expected the same one to go on with; "
-            "or take another folder."
-        )
+    known = record.facts()
+    same = {"sequence": plan, **{name: facts[name] for name in MUST_BE_THE_SAME if name in facts}}
+    for name, now in same.items():
+        if known.get(name) != now:
+            record.close()
+            what = MUST_BE_THE_SAME.get(name, name)
+            raise InputError(
+                f"{folder}: was begun with another {what}. Expected the same one to go on with; or take "
+                "another folder."
+            )
     done = {index_of(image) for image in record.images()}
     n_done = n_complete(sequence, done)
     number = len(record.parts()) + 1
     path = f"images-{number:03d}.{FORMATS[file_format]}"
-    return record, Part(number, path, outer_axis(sequence), n_done), rest_of(sequence, n_done=n_done)
+    rest = None if is_complete(sequence, done) else rest_of(sequence, n_done=n_done)
+    return record, Part(number, path, outer_axis(sequence), n_done), rest
 
 
 def _remember(
@@ -224,6 +271,7 @@ def _recorded(
         nonlocal n_images
         n_images += 1
         about = {**event.metadata.get(LABEL, {}), **_place_of(core, event)}
+        about["planned_defocus_um"] = autofocus.focus.target_um + above_um(event)
         record.add_image(part, event.index, taken=taken, about=about)
         if watch is not None:
             watch(min(n_images, n_planned), n_planned)

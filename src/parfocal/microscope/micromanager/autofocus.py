@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import groupby
 from typing import Any, Self
 
 import numpy as np
@@ -21,8 +23,8 @@ from parfocal.control.frame_focus import FocusState
 from parfocal.errors import FocusError, LimitError
 from parfocal.estimate import Estimator, FocusEstimate
 from parfocal.microscope.micromanager.autofocus_settings import AutofocusSettings, OnFailure
-from parfocal.microscope.micromanager.core_hooks import CoreHooks
-from parfocal.microscope.micromanager.devices import MicroManagerCamera, MicroManagerFocusDrive
+from parfocal.microscope.micromanager.core_hooks import Hooks
+from parfocal.microscope.micromanager.devices import MicroManagerCamera, MicroManagerFocusDrive, hardware
 from parfocal.microscope.micromanager.focus_writing import LABEL, FocusWriting
 from parfocal.microscope.micromanager.planned_event import (
     above_um,
@@ -31,6 +33,7 @@ from parfocal.microscope.micromanager.planned_event import (
     home_um,
     images_of,
     is_autofocus,
+    parts_of,
     place_of,
     takes_an_image,
     time_point_of,
@@ -74,7 +77,7 @@ class ParfocalAutofocus:
 
     Notes
     -----
-    Not even the engine is exchanged: see `CoreHooks`. Where the plan sends the drive out of the window, the
+    Not even the engine is exchanged: see `Hooks`. Where the plan sends the drive out of the window, the
     acquisition ends with an error before it moves.
 
     Examples
@@ -107,12 +110,15 @@ class ParfocalAutofocus:
             clock=clock,
         )
         self._focus = AcquisitionFocus(self._routine, clock=clock)
-        self._hooks = CoreHooks(core)
-        self._writing = FocusWriting()
+        self._hooks = Hooks(core)
+        self._engine_hooks: Hooks | None = None
+        self._writing = FocusWriting(self._facts_of_next)
         self._follows = settings.follow
-        self._event: MDAEvent | None = None  # the one at hand, in an acquisition
-        self._thread = 0  # that runs it
-        self._is_setting_up = self._is_looking = False
+        self._thread: int | None = None  # that runs an acquisition
+        self._event: MDAEvent | None = None  # the one at hand
+        self._to_write: deque[MDAEvent] = deque()
+        self._plan: object = None
+        self._is_looking = False
         self._start_z_um = 0.0
         self._has_one_light = True
         self._n_by_hand = 0
@@ -150,24 +156,26 @@ class ParfocalAutofocus:
         replace("waitForDevice", self._waiting(core.waitForDevice))
         replace("setZPosition", self._stepping(core.setZPosition))
         replace("loadStageSequence", self._loading(core.loadStageSequence))
-        replace("waitForSystem", self._setting_up(core.waitForSystem))
         replace("getImage", self._imaging(core.getImage))
-        core.mda.events.sequenceStarted.connect(self._begin)
-        core.mda.events.eventStarted.connect(self._begin_event)
-        core.mda.events.sequenceFinished.connect(self._end)
-        if core.mda.engine is not None:  # else it would undo in the end what drifted
-            self._restores = core.mda.engine.restore_initial_state
-            core.mda.engine.restore_initial_state = False
+        engine = core.mda.engine
+        if engine is not None:
+            self._engine_hooks = Hooks(engine)
+            self._engine_hooks.replace("setup_sequence", self._beginning(engine.setup_sequence))
+            self._engine_hooks.replace("event_iterator", self._dividing(engine.event_iterator))
+            self._engine_hooks.replace("setup_event", self._setting_up(engine.setup_event))
+            self._engine_hooks.replace("teardown_sequence", self._ending(engine.teardown_sequence))
+            self._restores = engine.restore_initial_state
+            engine.restore_initial_state = False  # it would undo in the end what drifted
 
     def detach(self) -> None:
         """Leave the core as it was."""
-        core, events = self._core, self._core.mda.events
-        events.sequenceStarted.disconnect(self._begin)
-        events.eventStarted.disconnect(self._begin_event)
-        events.sequenceFinished.disconnect(self._end)
-        if core.mda.engine is not None:
-            core.mda.engine.restore_initial_state = self._restores
+        if self._engine_hooks is not None:
+            self._engine_hooks.undo()
+            self._engine_hooks = None
+            if self._core.mda.engine is not None:
+                self._core.mda.engine.restore_initial_state = self._restores
         self._hooks.undo()
+        self._thread = self._event = None
 
     def focus_here(self) -> FocusResult:
         """Bring what is in view into focus, outside of any acquisition.
@@ -211,7 +219,9 @@ class ParfocalAutofocus:
     # What an autofocus device is asked for
 
     def _full_focus(self) -> None:
-        event = self._event if self._is_in_acquisition else None
+        event = self._event if self._is_asked_by_the_engine else None
+        if event is None and self._thread is not None:
+            raise RuntimeError("an acquisition is running, and focuses as its plan says")
         spot = self._spot_here() if event is None else self._spot_of(event)
         if event is not None and self._is_settled(spot):
             return
@@ -254,19 +264,20 @@ class ParfocalAutofocus:
     def _light(self) -> Iterator[None]:
         """With the channel and exposure that are looked at."""
         core, settings = self._core, self._settings
-        exposure_ms = core.getExposure()
-        if settings.channel_group and settings.channel:
-            before = core.getCurrentConfig(settings.channel_group)
-            core.setConfig(settings.channel_group, settings.channel)
-            core.waitForConfig(settings.channel_group, settings.channel)
-        if settings.exposure_ms:
-            core.setExposure(settings.exposure_ms)
-        try:
-            yield
-        finally:
+        before = ""
+        with hardware("the light"):  # what it raises must not pass for a focus that was not found
+            exposure_ms = core.getExposure()
+            if settings.channel_group and settings.channel:
+                before = core.getCurrentConfig(settings.channel_group)
+                core.setConfig(settings.channel_group, settings.channel)
+                core.waitForConfig(settings.channel_group, settings.channel)
+            if settings.exposure_ms:
+                core.setExposure(settings.exposure_ms)
+        yield
+        with hardware("the light"):
             if settings.exposure_ms:
                 core.setExposure(exposure_ms)
-            if settings.channel_group and settings.channel and before:
+            if settings.channel_group and before:
                 core.setConfig(settings.channel_group, before)
 
     def _follow(self, enable: bool) -> None:
@@ -275,36 +286,71 @@ class ParfocalAutofocus:
     def _aim(self, offset_um: float) -> None:
         self._focus.target_um = float(offset_um)
 
-    # What the engine tells
+    # What the engine does
 
-    def _begin(self, sequence: MDASequence, meta: object = None) -> None:
-        self._thread = threading.get_ident()
-        self._start_z_um = self._drive.position_um()
+    def _beginning(self, original: Callable[[MDASequence], Any]) -> Callable[[MDASequence], Any]:
+        def setup_sequence(sequence: MDASequence) -> Any:
+            self._thread = threading.get_ident()
+            self._begin(sequence)
+            return original(sequence)
+
+        return setup_sequence
+
+    def _begin(self, sequence: MDASequence) -> None:
+        plan = [(p.x, p.y, p.z) for p in sequence.stage_positions]
+        if plan != self._plan:  # what was learned is counted from the positions of a plan
+            self._plan, self._start_z_um = plan, self._drive.position_um()
+            self._focus.forget()
         self._focus.begin()
         forget_last_run(sequence)
-        self._has_one_light = len(sequence.channels) <= 1
-        self._writing.begin(self._core)
+        channels = {c.config for part in parts_of(sequence) for c in part.channels}
+        self._has_one_light = len(channels) <= 1
 
-    def _begin_event(self, event: MDAEvent) -> None:
-        self._event, self._is_setting_up = event, True
+    def _dividing(
+        self, original: Callable[[Iterable[MDAEvent]], Iterator[MDAEvent]]
+    ) -> Callable[[Iterable[MDAEvent]], Iterator[MDAEvent]]:
+        """What the hardware takes in one go has one position of the drive: places and times apart."""
 
-    def _end(self, sequence: MDASequence) -> None:
-        self._event, self._is_setting_up = None, False
+        def event_iterator(events: Iterable[MDAEvent]) -> Iterator[MDAEvent]:
+            for _, together in groupby(events, key=self._what_goes_together):
+                yield from original(together)
+
+        return event_iterator
+
+    def _what_goes_together(self, event: MDAEvent) -> object:
+        return place_of(event), event.index.get("t"), self._channel_offset_um(event)
+
+    def _setting_up(self, original: Callable[[MDAEvent], None]) -> Callable[[MDAEvent], None]:
+        def setup_event(event: MDAEvent) -> None:
+            self._event = event
+            original(event)
+            self._set_up(event)
+
+        return setup_event
+
+    def _ending(self, original: Callable[[MDASequence], None]) -> Callable[[MDASequence], None]:
+        def teardown_sequence(sequence: MDASequence) -> None:
+            self._thread = self._event = None
+            original(sequence)
+
+        return teardown_sequence
 
     # What the engine asks the core for
 
     @property
-    def _is_in_acquisition(self) -> bool:
+    def _is_asked_by_the_engine(self) -> bool:
         """Whether it is the engine that asks, and not a window beside it, nor the routine."""
-        in_its_thread = threading.get_ident() == self._thread
-        return self._event is not None and in_its_thread and not self._is_looking
+        return threading.get_ident() == self._thread and not self._is_looking
 
     def _positioning(self, original: Callable[..., None]) -> Callable[..., None]:
         def set_position(*args: Any) -> None:
-            if args[0] == LABEL:
-                self._aim(args[1])
-            else:
-                original(*args)
+            label, z_um = args if len(args) == 2 else (self._core.getFocusDevice(), args[0])
+            if label == LABEL:
+                self._aim(z_um)
+                return
+            if self._is_asked_by_the_engine and label == self._core.getFocusDevice():
+                self._allowed(z_um)
+            original(*args)
 
         return set_position
 
@@ -317,53 +363,75 @@ class ParfocalAutofocus:
 
     def _stepping(self, original: Callable[[float], None]) -> Callable[[float], None]:
         def set_z_position(z_um: float) -> None:
-            event = self._event
-            if event is not None and self._is_in_acquisition:
-                z_um = self._allowed(self._stage_um(event))
+            if self._is_asked_by_the_engine:
+                z_um = self._allowed(z_um if self._event is None else self._stage_um(self._event))
             original(z_um)
 
         return set_z_position
 
     def _loading(self, original: Callable[..., None]) -> Callable[..., None]:
         def load_stage_sequence(label: str, positions: Sequence[float]) -> None:
-            if self._event is not None and self._is_in_acquisition and label == self._core.getFocusDevice():
+            is_asked = self._event is not None and self._is_asked_by_the_engine
+            if self._event is not None and is_asked and label == self._core.getFocusDevice():
                 positions = [self._allowed(self._stage_um(event)) for event in images_of(self._event)]
             original(label, positions)
 
         return load_stage_sequence
 
-    def _setting_up(self, original: Callable[[], None]) -> Callable[[], None]:
-        def wait_for_system() -> None:
-            original()
-            if self._is_setting_up and self._event is not None and self._is_in_acquisition:
-                self._is_setting_up = False
-                self._set_up(self._event)
-
-        return wait_for_system
-
     def _set_up(self, event: MDAEvent) -> None:
         """The last word before an event: whether the image is taken, and where if the plan does not say."""
         if not takes_an_image(event):
             return
+        self._writing.begin(self._core)
         images = images_of(event)
-        spot = self._spot_of(images[0])
-        if self._settings.on_failure is OnFailure.SKIP and self._focus.state_of(spot) is FocusState.FAILED:
+        spot, is_moved = self._spot_of(images[0]), False
+        is_to_be_skipped = self._settings.on_failure is OnFailure.SKIP
+        if is_to_be_skipped and self._focus.state_of(spot) is FocusState.FAILED:
             if self._focus.was_tried(spot) or not self._bring_into_focus(spot).is_focused:
-                for image in images:
-                    self._note(image, z_um=self._drive.position_um())
-                    self.on_skip(image)
-                raise SkipEvent(len(images), reason=f"{_in_words(spot)}: not in focus")
+                self._skip(images, spot)
+            is_moved = True
+        elif self._focus.has_gone_far(spot):
+            self._check_what_was_followed(images, spot)
+            is_moved = True
+        if is_moved or (event.z_pos is None and self._focus.stage_um(spot) is not None):
             self._go_to(self._stage_um(images[0]))
-        elif event.z_pos is None and self._focus.stage_um(spot) is not None:
-            self._go_to(self._stage_um(images[0]))
+        first_um = self._drive.position_um() - self._stage_um(images[0])
+        for image in images:
+            self._note(image, z_um=first_um + self._stage_um(image))
+        self._to_write = deque(images)
+
+    def _skip(self, images: Sequence[MDAEvent], spot: Spot) -> None:
         for image in images:
             self._note(image, z_um=self._drive.position_um())
+            self.on_skip(image)
+        raise SkipEvent(len(images), reason=f"{_in_words(spot)}: not in focus")
+
+    def _check_what_was_followed(self, images: Sequence[MDAEvent], spot: Spot) -> None:
+        """Images led far away: known moves have to tell again that the model is right."""
+        self._routine.trust.doubt()
+        result = self._bring_into_focus(spot)
+        if result.is_focused:
+            return
+        if self._settings.on_failure is OnFailure.ABORT:
+            raise FocusError(f"{_in_words(spot)}: {result.in_words}. The acquisition ends, as was asked.")
+        if self._settings.on_failure is OnFailure.SKIP:
+            self._skip(images, spot)
+
+    def _facts_of_next(self) -> dict[str, Any]:
+        """Of the image that is written next; of several cameras all have the same."""
+        if not self._to_write:
+            return {}
+        facts: dict[str, Any] = self._to_write[0].metadata.get(LABEL, {})
+        if len(self._to_write) > 1:
+            self._to_write.popleft()
+        return facts
 
     def _imaging(self, original: Callable[..., NDArray[Any]]) -> Callable[..., NDArray[Any]]:
         def get_image(*args: Any, **kwargs: Any) -> NDArray[Any]:
             frame_yx = original(*args, **kwargs)
-            if self._event is not None and self._is_in_acquisition and takes_an_image(self._event):
-                self._look_at(self._event, frame_yx)
+            event = self._event
+            if event is not None and self._is_asked_by_the_engine and takes_an_image(event):
+                self._look_at(event, frame_yx)
             return frame_yx
 
         return get_image
@@ -372,6 +440,7 @@ class ParfocalAutofocus:
 
     def _stage_um(self, event: MDAEvent) -> float:
         """Where the drive has to stand for an event: by what is known of focus, else by the plan."""
+        event = images_of(event)[0]
         spot, above = self._spot_of(event), 0.0
         if not is_autofocus(event):
             above = above_um(event) + self._channel_offset_um(event)

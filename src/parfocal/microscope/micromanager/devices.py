@@ -33,7 +33,7 @@ class MicroManagerCamera:
 
     def __init__(self, core: CMMCorePlus, *, pixel_size_um: float | None = None) -> None:
         self._core = core
-        with _hardware("the camera"):
+        with hardware("the camera"):
             if not core.getCameraDevice():
                 raise DeviceError(
                     "Expected a camera in the Micro-Manager configuration, it has none. Add one."
@@ -64,7 +64,7 @@ class MicroManagerCamera:
         DeviceError
             If the camera fails, is in live mode, or takes colour images.
         """
-        with _hardware("the camera"):
+        with hardware("the camera"):
             if self._core.isSequenceRunning():
                 raise DeviceError("Expected the camera to be free, it is in live mode. Stop live mode.")
             frame = self._core.snap()
@@ -96,7 +96,7 @@ class MicroManagerFocusDrive:
 
     def __init__(self, core: CMMCorePlus) -> None:
         self._core = core
-        with _hardware("the focus drive"):
+        with hardware("the focus drive"):
             self._label = core.getFocusDevice()
             if not self._label:
                 raise DeviceError(
@@ -112,7 +112,7 @@ class MicroManagerFocusDrive:
         DeviceError
             If the drive does not answer.
         """
-        with _hardware("the focus drive"):
+        with hardware("the focus drive"):
             return float(self._core.getPosition(self._label))
 
     def move_to(self, z_um: float) -> None:
@@ -125,7 +125,7 @@ class MicroManagerFocusDrive:
         """
         if not math.isfinite(z_um):
             raise DeviceError(f"Expected a position in um, got {z_um}. Nothing was moved.")
-        with _hardware("the focus drive"):
+        with hardware("the focus drive"):
             self._core.setPosition(self._label, z_um)
             self._core.waitForDevice(self._label)
 
@@ -138,7 +138,7 @@ class MicroManagerFocusDrive:
             If the drive cannot be stopped and still moves. Many adapters know no stop: a drive at rest needs
             none.
         """
-        with _hardware("the focus drive"):
+        with hardware("the focus drive"):
             try:
                 self._core.stop(self._label)
             except RuntimeError:
@@ -171,7 +171,7 @@ def open_micromanager(
         raise InputError(f"{config}: there is no such file. Expected a Micro-Manager configuration (.cfg).")
     _refuse_moves_at_startup(config)
     core = CMMCorePlus()
-    with _hardware(f"a device of {config}"):
+    with hardware(f"a device of {config}"):
         core.loadSystemConfiguration(str(config.resolve()))
     return MicroManagerCamera(core, pixel_size_um=pixel_size_um), MicroManagerFocusDrive(core)
 
@@ -188,7 +188,7 @@ def _refuse_moves_at_startup(config: Path) -> None:
 
 
 @contextmanager
-def _hardware(what: str) -> Iterator[None]:
+def hardware(what: str) -> Iterator[None]:
     """Turn what Micro-Manager raises into a DeviceError that says which device failed."""
     try:
         yield

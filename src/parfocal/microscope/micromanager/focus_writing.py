@@ -7,14 +7,18 @@ from typing import Any
 
 from numpy.typing import NDArray
 from pymmcore_plus import CMMCorePlus
-from useq import MDAEvent
 
 LABEL = "parfocal"
 """Of the autofocus device, as programs see it; and of its facts in an event's metadata."""
 
 
 class FocusWriting:
-    """Adds the facts of an event's metadata to what is written of its image.
+    """Adds what is known of the focus of each image to what is written of it.
+
+    Parameters
+    ----------
+    facts : callable
+        Gives the facts of the next frame.
 
     Notes
     -----
@@ -23,32 +27,25 @@ class FocusWriting:
     written as ever and the facts stand in the events alone.
     """
 
+    def __init__(self, facts: Callable[[], dict[str, Any]]) -> None:
+        self._facts = facts
+
     def begin(self, core: CMMCorePlus) -> None:
-        """An acquisition has begun, and its files were opened."""
+        """Files were opened, and the first image is about to be taken."""
         sink: Any = getattr(core.mda, "_sink", None)
-        if getattr(sink, "_stream", None) is not None:
-            stream = _TellingStream(sink._stream)
-            sink._stream, sink.append = stream, stream.telling(sink.append)
+        stream = getattr(sink, "_stream", None)
+        if stream is not None and not isinstance(stream, _TellingStream):
+            sink._stream = _TellingStream(stream, self._facts)
 
 
 class _TellingStream:
-    """A stream of ome-writers, which writes the facts of an event beside those of its frame."""
+    """A stream of ome-writers, which writes the facts of each frame beside it."""
 
-    def __init__(self, stream: Any) -> None:
-        self._stream = stream
-        self._facts: dict[str, Any] = {}
+    def __init__(self, stream: Any, facts: Callable[[], dict[str, Any]]) -> None:
+        self._stream, self._facts = stream, facts
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
 
     def append(self, frame: NDArray[Any], *, frame_metadata: dict[str, Any] | None = None) -> None:
-        self._stream.append(frame, frame_metadata={**(frame_metadata or {}), **self._facts})
-
-    def telling(self, append: Callable[..., None]) -> Callable[..., None]:
-        """The sink's own way to take an image, which notes whose facts the next frame has."""
-
-        def append_with_facts(image: NDArray[Any], event: MDAEvent, meta: Any) -> None:
-            self._facts = event.metadata.get(LABEL, {})
-            append(image, event, meta)
-
-        return append_with_facts
+        self._stream.append(frame, frame_metadata={**(frame_metadata or {}), **self._facts()})

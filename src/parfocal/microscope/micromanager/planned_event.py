@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from pymmcore_plus.core import SequencedEvent
 from useq import AcquireImage, HardwareAutofocus, MDAEvent, MDASequence, Position
@@ -26,7 +27,9 @@ def images_of(event: MDAEvent) -> Sequence[MDAEvent]:
 
 
 def place_of(event: MDAEvent) -> Place:
-    """Where in the sample it is."""
+    """Where in the sample it is: by its number in the plan, else by where the stage has it, to the um."""
+    if "p" not in event.index and "g" not in event.index and event.x_pos is not None:
+        return round(event.x_pos), round(event.y_pos or 0.0)
     return event.index.get("p", 0), event.index.get("g", 0)
 
 
@@ -41,17 +44,30 @@ def home_um(event: MDAEvent) -> float | None:
     Notes
     -----
     A plan of relative z without one means to begin where the drive stands. The events of useq then begin at
-    0, which is no place to send an objective to.
+    0, which is no place to send an objective to. Of a z-stack in absolute positions it is the middle; of an
+    event that belongs to no sequence its own position.
     """
+    if event.sequence is None:
+        return None if event.z_pos is None else float(event.z_pos)
+    plan = _z_plan_of(event)
+    if plan is not None and not plan.is_relative:
+        positions_um = list(plan)
+        return float(min(positions_um) + max(positions_um)) / 2
     position = _position_of(event)
     return None if position is None or position.z is None else float(position.z)
 
 
 def above_um(event: MDAEvent) -> float:
     """How far above its place's own position an image is planned, by its z-stack and its channel."""
-    if event.z_pos is None or not takes_an_image(event):
+    if event.z_pos is None or event.sequence is None or not takes_an_image(event):
         return 0.0
     return float(event.z_pos) - (home_um(event) or 0.0)
+
+
+def _z_plan_of(event: MDAEvent) -> Any:
+    position = _position_of(event)
+    own = position.sequence.z_plan if position is not None and position.sequence is not None else None
+    return own or (event.sequence.z_plan if event.sequence is not None else None)
 
 
 def _position_of(event: MDAEvent) -> Position | None:
@@ -75,7 +91,11 @@ def forget_last_run(sequence: MDASequence) -> None:
     An autofocus plan of useq remembers the last event that it saw, and asks only where the next one differs:
     of one position, a second run would not be focused at all.
     """
-    positions = [p.sequence for p in sequence.stage_positions if p.sequence is not None]
-    for plan in (part.autofocus_plan for part in (sequence, *positions)):
-        if plan is not None:
-            plan._previous = {}
+    for part in parts_of(sequence):
+        if part.autofocus_plan is not None:
+            part.autofocus_plan._previous = {}
+
+
+def parts_of(sequence: MDASequence) -> list[MDASequence]:
+    """A sequence and those of its positions."""
+    return [sequence, *(p.sequence for p in sequence.stage_positions if p.sequence is not None)]

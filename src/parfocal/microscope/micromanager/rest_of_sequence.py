@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Collection, Mapping
 
@@ -28,13 +29,27 @@ def outer_axis(sequence: MDASequence) -> str:
 
 
 def n_complete(sequence: MDASequence, done: Collection[Index]) -> int:
-    """How many steps along the outer axis have all their images, from the first on."""
-    axis = outer_axis(sequence)
-    place = AXES.index(axis)
-    indices = {index_of(event.index) for event in sequence if takes_an_image(event)}
+    """How many steps along the outer axis have all their images, from the first on.
+
+    Of channels that are taken every so many time points it is a multiple of those, so that what is left keeps
+    their rhythm.
+    """
+    place = AXES.index(outer_axis(sequence))
+    indices = _planned(sequence)
     planned = Counter(index[place] for index in indices)
     taken = Counter(index[place] for index in indices & set(done))
-    return next((step for step in sorted(planned) if taken[step] < planned[step]), len(planned))
+    n_done = next((step for step in sorted(planned) if taken[step] < planned[step]), len(planned))
+    rhythm = math.lcm(*(channel.acquire_every for channel in sequence.channels)) if AXES[place] == "t" else 1
+    return n_done - n_done % rhythm
+
+
+def is_complete(sequence: MDASequence, done: Collection[Index]) -> bool:
+    """Whether every image was taken, or skipped."""
+    return _planned(sequence) <= set(done)
+
+
+def _planned(sequence: MDASequence) -> set[Index]:
+    return {index_of(event.index) for event in sequence if takes_an_image(event)}
 
 
 def index_of(index: Mapping[str, int]) -> Index:
@@ -42,8 +57,8 @@ def index_of(index: Mapping[str, int]) -> Index:
     return tuple(index.get(axis, 0) for axis in AXES)
 
 
-def rest_of(sequence: MDASequence, *, n_done: int) -> MDASequence | None:
-    """The sequence without its first steps along the outer axis; None if nothing is left.
+def rest_of(sequence: MDASequence, *, n_done: int) -> MDASequence:
+    """The sequence without its first steps along the outer axis.
 
     Raises
     ------
@@ -51,17 +66,15 @@ def rest_of(sequence: MDASequence, *, n_done: int) -> MDASequence | None:
         If it cannot be cut there.
     """
     axis = outer_axis(sequence)
-    if n_done >= max(sequence.sizes.get(axis, 1), 1):
-        return None
     if n_done == 0:
         return sequence
-    if axis == "t":
+    if axis == "t" and sequence.time_plan is not None:
         return sequence.replace(time_plan=_later(sequence, n_done))
     if axis == "p":
         return sequence.replace(stage_positions=list(sequence.stage_positions)[n_done:])
     raise InputError(
-        f"Expected a sequence whose slowest axis is time or position, to go on with; this one's is '{axis}'. "
-        "Take it anew, into another folder."
+        "Expected a sequence whose slowest axis is its own time plan or its positions, to go on with. Take "
+        "this one anew, into another folder."
     )
 
 
