@@ -426,7 +426,9 @@ def test_a_model_that_does_not_fit_moves_nothing_by_the_images_either(rig: Rig) 
         autofocus_plan={"axes": ("p", "t")},
     )
     rig.run(sequence, on_failure="continue")
-    assert [defocus_um for _, defocus_um, _ in rig.taken] == pytest.approx([2.0] * 5, abs=0.1)  # as it tells it
+    assert [defocus_um for _, defocus_um, _ in rig.taken] == pytest.approx(
+        [2.0] * 5, abs=0.1
+    )  # as it tells it
 
 
 @pytest.mark.parametrize("of", ["setup", "position"])
