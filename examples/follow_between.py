@@ -20,7 +20,7 @@ from parfocal.rigs import simulated_rig
 MINUTES = 15
 SEQUENCE = MDASequence(
     stage_positions=[(0, 0, 100)],
-    time_plan={"interval": 0, "loops": 9},
+    time_plan={"interval": 0, "loops": 7},
     autofocus_plan={"axes": ("p",)},
 )
 
