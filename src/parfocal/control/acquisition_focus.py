@@ -17,6 +17,7 @@ from parfocal.control.focus_result import FocusResult
 from parfocal.control.focus_routine import FocusRoutine
 from parfocal.control.frame_focus import FocusState, FrameFocus
 from parfocal.control.learned_surface import LearnedSurface
+from parfocal.control.self_check import SelfCheck
 from parfocal.control.surface_prior import SurfacePrior
 from parfocal.estimate import NORMAL_90, FocusEstimate
 
@@ -26,6 +27,8 @@ PLANNED = SurfacePrior(level_um=30.0, tilt_um_per_mm=1.0, near_um=5.0)
 """Of positions that somebody planned: the focus is not far from there."""
 FOLLOWED_UM = 5.0
 """Of drift that images alone have told: then the stage has to tell again that the model is right."""
+AGREES_SDS = 2.0
+"""Where little was known then, it was no drift that is known now."""
 LEAST_SD_UM, OUTLIER_SDS = 0.15, 4.0
 """What all images of one place err alike; and an image so far off is none of it."""
 NEAR_UM = 5.0
@@ -85,7 +88,8 @@ class AcquisitionFocus:
         self._states: dict[Place, tuple[FocusState, int]] = {}
         self._found: dict[Place, FocusResult] = {}
         self._seen: set[Place] = set()
-        self._checked_um: dict[Place, float] = {}
+        self._check: SelfCheck | None = None
+        self._checked: tuple[LearnedSurface, float] | None = None  # what was known when, and vouched for
 
     @property
     def surface(self) -> LearnedSurface:
@@ -101,14 +105,16 @@ class AcquisitionFocus:
     def forget(self) -> None:
         """Another plan: what was learned is counted from the positions of the last one."""
         self._surface = LearnedSurface(prior=self._surface.prior)
-        self._checked_um.clear()
+        self._checked = None
 
     def has_gone_far(self, spot: Spot) -> bool:
-        """Whether images alone led so far from where the stage last told that the model is right."""
-        checked_um, focus = self._checked_um.get(spot.place), self._focus_of(spot)
-        if checked_um is None or focus is None:
+        """Whether images alone led so far since the stage last told, anywhere, that the model is right."""
+        if self._checked is None:
             return False
-        return abs(focus.focus_z_um - spot.plan_um - checked_um) > FOLLOWED_UM
+        surface, t_s = self._checked
+        then = surface.at(spot.x_um, spot.y_um, t_s=t_s)
+        now = self._surface.at(spot.x_um, spot.y_um, t_s=self._clock.now_s())
+        return abs(now.focus_z_um - then.focus_z_um) > FOLLOWED_UM + AGREES_SDS * then.std_um
 
     def stage_um(self, spot: Spot, *, above_um: float = 0.0) -> float | None:
         """Where the drive has to stand for a plane so far above the focus; None where nothing is known."""
@@ -133,9 +139,9 @@ class AcquisitionFocus:
         self._states[spot.place] = state, spot.time_point
         self._found[spot.place] = result
         if result.is_focused:
-            self._checked_um[spot.place] = result.z_um - result.defocus_um - spot.plan_um
             self._seen.add(spot.place)
             self._learn(spot, focus_z_um=result.z_um - result.defocus_um, std_um=result.std_um)
+            self._notice_check()
         return result
 
     def look_at(self, spot: Spot, frame_yx: NDArray[Any], *, z_um: float, learn: bool) -> FocusEstimate:
@@ -190,6 +196,12 @@ class AcquisitionFocus:
         """Whether it was brought into focus in this time point, or could not be."""
         state, time_point = self._states.get(spot.place, (FocusState.UNKNOWN, -1))
         return time_point == spot.time_point and state in (FocusState.FOCUSED, FocusState.FAILED)
+
+    def _notice_check(self) -> None:
+        """Known moves have told that the model is right: so far, what the surface knows is vouched for."""
+        check = self._routine.trust.check
+        if check is not None and check is not self._check:
+            self._check, self._checked = check, (self._surface, self._clock.now_s())
 
     def _refine(self, spot: Spot, *, focus_z_um: float, std_um: float) -> None:
         """Where a spot was found in this time point, after one more image of it; outliers tell nothing."""
