@@ -129,6 +129,8 @@ class AcquisitionFocus:
         DeviceError, LimitError, ModelError
             See `FocusRoutine.run`.
         """
+        if self.has_gone_far(spot):
+            self._routine.trust.doubt()  # known moves have to tell again that the model is right
         expected = self._focus_of(spot)
         result = self._routine.run(
             target_um=self.target_um,
@@ -188,6 +190,8 @@ class AcquisitionFocus:
     def is_sure(self, spot: Spot, *, within_um: float) -> bool:
         """Whether the focus of a spot that was seen before is expected to within a standard deviation."""
         if self.state_of(spot) is FocusState.FAILED or spot.place not in self._states:
+            return False
+        if self.has_gone_far(spot):
             return False
         focus = self._focus_of(spot)
         return focus is not None and focus.std_um <= within_um

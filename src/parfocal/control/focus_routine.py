@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from parfocal.control.belief import Belief, BeliefSettings, predict, update
+from parfocal.control.checking import CHECKS_PER_RANGE
 from parfocal.control.clock import Clock
 from parfocal.control.controller import ControllerSettings, decide
 from parfocal.control.devices import Camera, FocusDrive
@@ -22,8 +23,6 @@ from parfocal.control.supervisor import CutBy, LimitSettings, Move, Supervisor
 from parfocal.estimate import Estimator, FocusEstimate
 from parfocal.settings import Settings
 
-CHECKS_PER_RANGE = 24
-"""A known move is that part of what the model can tell, unless the settings say how long it is."""
 NARROW = 0.4
 """Of the largest standard deviation to move by: an answer so narrow is that of a field with cells."""
 AGREES_SDS, FAR_UM = 2.0, 4.0
@@ -31,7 +30,7 @@ AGREES_SDS, FAR_UM = 2.0, 4.0
 LIES = 2
 """Times that the answers may contradict the stage's moves before they are not followed any more."""
 ARRIVED_UM = 0.05
-"""A move that was cut is made in several, until so little is left."""
+"""No further, and a move was as good as refused."""
 
 
 class RoutineSettings(Settings):

@@ -72,6 +72,22 @@ class LimitSettings(Settings):
         """A window that reaches `reach_um` to both sides of a position."""
         return cls(lowest_z_um=z_um - reach_um, highest_z_um=z_um + reach_um, largest_step_um=largest_step_um)
 
+    def allowed(self, z_um: float) -> float:
+        """The position itself, where somebody's plan may send the drive.
+
+        Raises
+        ------
+        LimitError
+            If it is outside the window.
+        """
+        if not self.lowest_z_um <= z_um <= self.highest_z_um:
+            raise LimitError(
+                f"Expected a plan that keeps the focus drive between {self.lowest_z_um} and "
+                f"{self.highest_z_um} um, it goes to {z_um:.2f} um. Nothing was moved. Set other limits, or "
+                "another plan."
+            )
+        return z_um
+
     @property
     def step_toward_um(self) -> float:
         """Longest single move toward the sample."""

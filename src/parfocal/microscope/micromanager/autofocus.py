@@ -20,7 +20,7 @@ from parfocal.control.clock import Clock, WallClock
 from parfocal.control.focus_result import FocusResult
 from parfocal.control.focus_routine import FocusRoutine
 from parfocal.control.frame_focus import FocusState
-from parfocal.errors import FocusError, LimitError
+from parfocal.errors import FocusError
 from parfocal.estimate import Estimator, FocusEstimate
 from parfocal.microscope.micromanager.autofocus_settings import AutofocusSettings, OnFailure
 from parfocal.microscope.micromanager.core_hooks import Hooks
@@ -96,7 +96,7 @@ class ParfocalAutofocus:
         pixel_size_um: float | None = None,
     ) -> None:
         clock = clock or WallClock()
-        self._core, self._settings = core, settings
+        self._core, self._settings, self._limits = core, settings, settings.limits
         self.on_focus: Callable[[Spot, FocusResult], None] = lambda spot, result: None
         self.on_skip: Callable[[MDAEvent], None] = lambda event: None
         self._camera = MicroManagerCamera(core, pixel_size_um=pixel_size_um)
@@ -198,7 +198,7 @@ class ParfocalAutofocus:
             If camera or drive fail.
         """
         for position_um in z_um:
-            self._allowed(float(position_um))
+            self._limits.allowed(float(position_um))
         before_um = self._drive.position_um()
         self._core.setConfig(group, channel)
         self._core.waitForConfig(group, channel)
@@ -349,7 +349,7 @@ class ParfocalAutofocus:
                 self._aim(z_um)
                 return
             if self._is_asked_by_the_engine and label == self._core.getFocusDevice():
-                self._allowed(z_um)
+                self._limits.allowed(z_um)
             original(*args)
 
         return set_position
@@ -364,7 +364,7 @@ class ParfocalAutofocus:
     def _stepping(self, original: Callable[[float], None]) -> Callable[[float], None]:
         def set_z_position(z_um: float) -> None:
             if self._is_asked_by_the_engine:
-                z_um = self._allowed(z_um if self._event is None else self._stage_um(self._event))
+                z_um = self._limits.allowed(z_um if self._event is None else self._stage_um(self._event))
             original(z_um)
 
         return set_z_position
@@ -373,7 +373,7 @@ class ParfocalAutofocus:
         def load_stage_sequence(label: str, positions: Sequence[float]) -> None:
             is_asked = self._event is not None and self._is_asked_by_the_engine
             if self._event is not None and is_asked and label == self._core.getFocusDevice():
-                positions = [self._allowed(self._stage_um(event)) for event in images_of(self._event)]
+                positions = [self._limits.allowed(self._stage_um(event)) for event in images_of(self._event)]
             original(label, positions)
 
         return load_stage_sequence
@@ -390,7 +390,7 @@ class ParfocalAutofocus:
             if self._focus.was_tried(spot) or not self._bring_into_focus(spot).is_focused:
                 self._skip(images, spot)
             is_moved = True
-        elif self._focus.has_gone_far(spot):
+        elif self._focus.has_gone_far(spot) and not self._focus.was_tried(spot):
             self._check_what_was_followed(images, spot)
             is_moved = True
         if is_moved or (event.z_pos is None and self._focus.stage_um(spot) is not None):
@@ -408,7 +408,6 @@ class ParfocalAutofocus:
 
     def _check_what_was_followed(self, images: Sequence[MDAEvent], spot: Spot) -> None:
         """Images led far away: known moves have to tell again that the model is right."""
-        self._routine.trust.doubt()
         result = self._bring_into_focus(spot)
         if result.is_focused:
             return
@@ -447,18 +446,8 @@ class ParfocalAutofocus:
         stage_um = self._focus.stage_um(spot, above_um=above)
         return spot.plan_um + above if stage_um is None else stage_um
 
-    def _allowed(self, z_um: float) -> float:
-        limits = self._routine.limits
-        if not limits.lowest_z_um <= z_um <= limits.highest_z_um:
-            raise LimitError(
-                f"Expected a plan that keeps the focus drive between {limits.lowest_z_um} and "
-                f"{limits.highest_z_um} um, it goes to {z_um:.2f} um. Nothing was moved. Set other limits, "
-                "or another plan."
-            )
-        return z_um
-
     def _go_to(self, z_um: float) -> None:
-        self._drive.move_to(self._allowed(z_um))
+        self._drive.move_to(self._limits.allowed(z_um))
 
     def _channel_offset_um(self, event: MDAEvent) -> float:
         offsets_um = self._settings.channel_offsets_um

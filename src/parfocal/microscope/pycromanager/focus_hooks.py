@@ -15,7 +15,7 @@ from parfocal.control.clock import Clock, WallClock
 from parfocal.control.focus_result import FocusResult
 from parfocal.control.focus_routine import FocusRoutine
 from parfocal.control.frame_focus import FocusState, FrameFocus
-from parfocal.errors import FocusError, LimitError
+from parfocal.errors import FocusError
 from parfocal.estimate import Estimator
 from parfocal.microscope.micromanager.autofocus_settings import AutofocusSettings, OnFailure
 from parfocal.microscope.pycromanager.devices import CoreCalls, PycroManagerCamera, PycroManagerFocusDrive
@@ -268,7 +268,7 @@ class PycroManagerFocus:
         if z_um is None and self._plan.home_um(event) is not None:
             z_um = spot.plan_um + self._focus.target_um
         if z_um is not None:
-            z_um = self._allowed(z_um)
+            z_um = self._settings.limits.allowed(z_um)
         if event.get("x") is not None and event.get("y") is not None:
             label = core.get_xy_stage_device()
             core.set_xy_position(label, float(event["x"]), float(event["y"]))
@@ -311,17 +311,7 @@ class PycroManagerFocus:
             return event
         if stage_um is None:
             stage_um = spot.plan_um + self._focus.target_um + above_um
-        return moved_to(event, self._allowed(stage_um), self._drive.label)
-
-    def _allowed(self, z_um: float) -> float:
-        limits = self._settings.limits
-        if not limits.lowest_z_um <= z_um <= limits.highest_z_um:
-            raise LimitError(
-                f"Expected a plan that keeps the focus drive between {limits.lowest_z_um} and "
-                f"{limits.highest_z_um} um, it goes to {z_um:.2f} um. Nothing was moved. Set other limits, "
-                "or another plan."
-            )
-        return z_um
+        return moved_to(event, self._settings.limits.allowed(stage_um), self._drive.label)
 
     def _channel_offset_um(self, event: Event) -> float:
         _, preset = light_of(event) or ("", "")
@@ -332,7 +322,7 @@ class PycroManagerFocus:
         here_um, wanted_um = self._drive.position_um(), event.get("z")
         if wanted_um is None or abs(here_um - wanted_um) <= ELSEWHERE_UM:
             return here_um
-        self._drive.move_to(self._allowed(float(wanted_um)))
+        self._drive.move_to(self._settings.limits.allowed(float(wanted_um)))
         return self._drive.position_um()
 
     def _note(self, event: Event, *, z_um: float) -> None:
