@@ -3,19 +3,116 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from parfocal.cli.options import Json, positive
 from parfocal.cli.terminal import progress, say, say_json, say_table
+from parfocal.errors import InputError
+from parfocal.studies.catalogue import MODULES
 
-app = typer.Typer(help="Runs one experiment; its figure and table go to a folder.", rich_markup_mode=None)
+if TYPE_CHECKING:
+    from parfocal.studies.study import Results, Study
+
+app = typer.Typer(
+    help="Repeats an experiment of Wei & Roberts (2018), or one of ours.",
+    rich_markup_mode=None,
+    invoke_without_command=True,
+)
+
+ALL = "all"
 
 
 @app.callback()
-def _about() -> None:
-    """Runs one experiment; its figure and table go to a folder."""
+def _about(
+    context: typer.Context,
+    list_all: Annotated[bool, typer.Option("--list", help="List the studies.")] = False,
+) -> None:
+    """Repeats an experiment of Wei & Roberts (2018): figure, table, and what agrees with the paper."""
+    if list_all:
+        _list()
+    elif context.invoked_subcommand is None:
+        raise InputError("Expected the name of a study; 'parfocal study --list' shows them.")
+
+
+def _list() -> None:
+    from parfocal.studies.catalogue import load_all
+
+    say_table(
+        ("study", "in the paper", "question"), [(one.name, one.paper, one.question) for one in load_all()]
+    )
+
+
+def _add(name: str, *, told: str) -> None:
+    def command(
+        quick: Annotated[
+            bool, typer.Option("--quick", help="Under 15 minutes a study on two cores, and told so.")
+        ] = False,
+        out: Annotated[
+            Path,
+            typer.Option(metavar="DIR", help="Folder of all studies; what is done there is not done again."),
+        ] = Path("studies"),
+        workers: Annotated[int, typer.Option(min=1, help="Worker processes, of one thread each.")] = 2,
+        scheduler: Annotated[
+            str | None,
+            typer.Option(
+                metavar="ADDRESS", help="A running Dask scheduler, tcp://HOST:PORT, instead of workers."
+            ),
+        ] = None,
+        as_json: Json = False,
+    ) -> None:
+        _run(
+            tuple(MODULES) if name == ALL else (name,),
+            out,
+            size="quick" if quick else "paper",
+            workers=workers,
+            scheduler=scheduler,
+            as_json=as_json,
+        )
+
+    app.command(name, help=told)(command)
+
+
+for _name in MODULES:
+    _add(_name, told="Runs this study; 'parfocal study --list' tells what it asks.")
+_add(ALL, told="Runs all studies, one after the other.")
+
+
+def _run(
+    names: tuple[str, ...],
+    out: Path,
+    *,
+    size: Literal["quick", "paper"],
+    workers: int,
+    scheduler: str | None,
+    as_json: bool,
+) -> None:
+    from parfocal.studies.catalogue import load_all, load_study
+    from parfocal.studies.page import write_page
+    from parfocal.studies.running import run_study
+
+    page = out
+    for name in names:
+        study = load_study(name)
+        with progress() as tell:
+            results = run_study(study, out, size=size, workers=workers, scheduler=scheduler, watch=tell)
+        page = write_page(out, load_all())
+        if as_json:
+            say_json({"study": name, "size": size, "cases": results.cases})
+        else:
+            _say_study(study, results)
+    if not as_json:
+        say(str(page))
+
+
+def _say_study(study: Study, results: Results) -> None:
+    say(f"{study.title} ({study.paper})", style="bold")
+    table = study.table(results)
+    say_table(table.columns, table.rows)
+    for finding in study.findings(results):
+        say(f"{finding.verdict}: {finding.paper}")
+        say(f"  {finding.here}")
 
 
 @app.command()

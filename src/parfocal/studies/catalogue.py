@@ -1,13 +1,16 @@
-"""All studies by name. Each is loaded only when it is asked for: together they would load everything."""
+"""All studies by name. Each is loaded only when it is asked for: together they load torch and matplotlib."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from parfocal.errors import InputError
-from parfocal.studies.study import Study
+
+if TYPE_CHECKING:
+    from parfocal.studies.study import Study
 
 MODULES: Mapping[str, str] = MappingProxyType(
     {
@@ -36,8 +39,7 @@ def load_study(name: str) -> Study:
     """
     if name not in MODULES:
         raise InputError(f"Expected a study among {', '.join(MODULES)}; got '{name}'.")
-    study = import_module(f"parfocal.studies.{MODULES[name]}").STUDY
-    assert isinstance(study, Study)
+    study: Study = import_module(f"parfocal.studies.{MODULES[name]}").STUDY
     return study
 
 

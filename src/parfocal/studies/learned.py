@@ -6,9 +6,11 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from parfocal.data.annotation import Annotation
 from parfocal.data.dataset import Dataset
@@ -130,13 +132,19 @@ def learn(
     return FocusEstimator.load(model), told
 
 
-def ask(
-    estimator: FocusEstimator, dataset: Dataset, *, within_um: float = WITHIN_UM, part: str = "test"
-) -> Told:
-    """Errors of a model on the frames of the test stacks near focus, as `focus_metrics` gives them.
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What a model said of frames: true defocus and answer, in um, and the stack of each; all of (N,)."""
 
-    Every frame counts, whether the model stands by its answer or not.
-    """
+    actual_um: NDArray[np.float64]
+    inferred_um: NDArray[np.float64]
+    stacks: Sequence[str]
+
+
+def answers_of(
+    estimator: FocusEstimator, dataset: Dataset, *, within_um: float = WITHIN_UM, part: str = "test"
+) -> Answers:
+    """The answers to the frames of the test stacks near focus, whether the model stands by them or not."""
     truth, answers, stacks = [], [], []
     for stack_id in dataset.ids_in(part):
         stack = dataset.read(stack_id)
@@ -146,10 +154,23 @@ def ask(
             truth.append(float(defocus_um[k]))
             answers.append(float(estimate.defocus_um))
             stacks.append(stack_id)
+    return Answers(np.array(truth), np.array(answers), stacks)
+
+
+def ask(
+    estimator: FocusEstimator, dataset: Dataset, *, within_um: float = WITHIN_UM, part: str = "test"
+) -> Told:
+    """Errors of a model on the frames of the test stacks near focus, as `focus_metrics` gives them."""
+    answers = answers_of(estimator, dataset, within_um=within_um, part=part)
+    return errors_of(answers, dataset, within_um=within_um)
+
+
+def errors_of(answers: Answers, dataset: Dataset, *, within_um: float = WITHIN_UM) -> Told:
+    """A block of `focus_metrics`."""
     return focus_metrics(
-        truth,
-        answers,
-        stack_index=stacks,
+        answers.actual_um,
+        answers.inferred_um,
+        stack_index=answers.stacks,
         bin_edges_um=bin_edges_um(-within_um, within_um),
         dof_um=dataset.settings.dof_um,
     )
