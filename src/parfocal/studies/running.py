@@ -21,10 +21,9 @@ from parfocal.compute import run_tasks
 from parfocal.data.whole_file import write_whole_text
 from parfocal.errors import InputError, OutputError
 from parfocal.evaluation.evaluate import json_text
-from parfocal.studies.catalogue import load_study
 from parfocal.studies.machine import machine
 from parfocal.studies.stocks import facts_of, make_stocks
-from parfocal.studies.study import Case, Place, Results, Size, Study, Told, longest_first
+from parfocal.studies.study import Case, Place, Results, Run, Size, Study, Told, longest_first
 
 DATA, CASES, RESULTS_FILE = "data", "cases", "results.json"
 Watch = Callable[[str, float, str], None]
@@ -35,7 +34,7 @@ Watch = Callable[[str, float, str], None]
 class _Task:
     """One case on its way to a worker."""
 
-    study: str
+    run: Run
     case: Case
     size: Size
     stocks: Mapping[str, Path]
@@ -82,7 +81,7 @@ def run_study(
     cases = study.cases(size)
     keys = {case.name: _key(study, case, size, stocks) for case in cases}
     left = [case for case in longest_first(cases) if _read(kept, case.name, keys[case.name]) is None]
-    tasks = [_Task(study.name, case, size, stocks) for case in left]
+    tasks = [_Task(study.run, case, size, stocks) for case in left]
     with closing(run_tasks(_run, tasks, workers=workers, scheduler=scheduler)) as done:
         for n, (k, told) in enumerate(done, start=1):
             name = left[k].name
@@ -108,9 +107,8 @@ def read_results(out: Path, study: Study) -> tuple[Results, Told]:
 
 def _run(task: _Task) -> Told:
     started, busy = time.monotonic(), time.process_time()
-    study = load_study(task.study)
     with TemporaryDirectory(prefix="parfocal-") as work:
-        told = study.run(task.case, Place(task.size, task.stocks, Path(work)))
+        told = task.run(task.case, Place(task.size, task.stocks, Path(work)))
     return {
         **task.case.values,
         **told,
