@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from parfocal.evaluation.baselines import ScoredStack, average_profile, infer_baselines, score_stack
+from parfocal.evaluation.baselines import (
+    ScoredStack,
+    average_profile,
+    by_error,
+    infer_baselines,
+    leading,
+    score_stack,
+)
 from parfocal.focus_measures import FOCUS_MEASURES
 from parfocal.zstack import ZStack
 
@@ -113,3 +120,40 @@ def test_a_baseline_with_nothing_to_learn_from_is_left_out(
     training: list[ScoredStack], names: set[str]
 ) -> None:
     assert set(infer_baselines(training, [scored()], z_range_um=RANGE_UM)) == names
+
+
+ERRORS_UM = {
+    "brenner": 5.0,
+    "brenner_with_oracles": 1.0,
+    "constant": 9.0,
+    "entropy": None,
+    "entropy_with_oracles": 3.0,
+    "tenengrad": 4.0,
+    "tenengrad_with_oracles": 2.0,
+}
+BLOCKS = {name: {"mae_um": error_um} for name, error_um in ERRORS_UM.items()}
+
+
+def test_baselines_stand_in_the_order_of_their_error_after_the_constant() -> None:
+    helped = ["brenner_with_oracles", "tenengrad_with_oracles", "entropy_with_oracles"]
+    assert list(by_error(BLOCKS)) == ["constant", *helped, "tenengrad", "brenner", "entropy"]
+
+
+@pytest.mark.parametrize(
+    ("names", "most", "expected"),
+    [
+        pytest.param(ERRORS_UM, 1, ["constant", "tenengrad", "brenner_with_oracles"], id="the best of each"),
+        pytest.param(["constant"], 4, ["constant"], id="no measures"),
+        pytest.param([], 4, [], id="nothing"),
+        pytest.param(
+            ["brenner", "tenengrad", "brenner_with_oracles"],
+            1,
+            ["tenengrad", "brenner_with_oracles"],
+            id="no constant",
+        ),
+    ],
+)
+def test_the_leading_measures_are_the_best_alone_and_the_best_helped(
+    names: list[str], most: int, expected: list[str]
+) -> None:
+    assert list(leading({name: BLOCKS[name] for name in names}, most=most)) == expected

@@ -16,7 +16,9 @@ from parfocal.data import Annotation, Dataset, DatasetSettings, ObjectiveRecord,
 from parfocal.errors import DatasetError, OutputError
 from parfocal.estimate import Estimator, FocusEstimate
 from parfocal.evaluation.evaluate import evaluate, json_text
+from parfocal.evaluation.figures import display_name
 from parfocal.evaluation.report import write_report
+from parfocal.focus_measures import FOCUS_MEASURES
 from parfocal.zstack import ZStack
 
 OBJECTIVE = ObjectiveRecord(numerical_aperture=1.3, magnification=40, immersion_index=1.515)
@@ -241,6 +243,14 @@ def test_the_report_says_the_verdict_in_um_and_depths_of_field(out: Path, metric
     depths = 0.2 / metrics["dof_um"]
     assert f"Half of the images are within 0.20 µm ({depths:.2f} depths of field) of focus" in page
     assert "100 % within 1 µm; the side of focus is wrong in 0 %." in page
+
+
+def test_the_report_lists_every_measure_alone_and_helped_and_draws_the_best(out: Path) -> None:
+    page = html.unescape((out / "report.html").read_text())
+    assert all(page.count(f"<td>{display_name(name)}</td>") == 2 for name in FOCUS_MEASURES)
+    drawn = (out / "error_summary.svg").read_text()
+    labels = [display_name(name) for name in FOCUS_MEASURES if f"<!-- {display_name(name)} -->" in drawn]
+    assert 4 <= len(labels) <= 8
 
 
 def test_names_from_the_dataset_cannot_break_the_page(out: Path) -> None:

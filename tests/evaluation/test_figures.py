@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from parfocal.errors import OutputError
 from parfocal.evaluation.figures import (
     confusion_map,
+    display_name,
     error_by_z,
     error_summary,
     focus_over_time,
@@ -19,6 +20,7 @@ from parfocal.evaluation.figures import (
 )
 from parfocal.evaluation.metrics import bin_edges_um, focus_metrics
 from parfocal.evaluation.overview import overview
+from parfocal.focus_measures import FOCUS_MEASURES
 
 ACTUAL = np.tile(np.linspace(-5, 5, 11), 3)
 INFERRED = ACTUAL + np.random.default_rng(0).normal(0, 0.3, len(ACTUAL))
@@ -95,6 +97,12 @@ def test_a_method_without_answers_has_a_row_and_no_bar() -> None:
 def test_help_shares_the_row_of_the_measure_it_helps() -> None:
     labels = [label.get_text() for label in figures()["error_summary"].axes[0].get_yticklabels()]
     assert labels == ["this model", "constant", "Brenner"]
+
+
+@pytest.mark.parametrize("name", FOCUS_MEASURES)
+def test_every_measure_has_a_name_for_people(name: str) -> None:
+    assert display_name(name) != name
+    assert "_" not in display_name(name)
 
 
 def test_frames_without_an_answer_leave_a_gap_in_the_scatter() -> None:

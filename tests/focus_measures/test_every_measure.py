@@ -87,6 +87,12 @@ def test_the_smallest_frames_have_a_score_too(name: str, shape: tuple[int, int])
 
 
 @every_measure
+def test_no_score_is_below_nothing_even_of_noise(name: str) -> None:
+    noise = np.random.default_rng(6).normal(1000, 10, (20, 16, 16))
+    assert np.all(FOCUS_MEASURES[name](noise) >= 0)
+
+
+@every_measure
 def test_a_black_frame_scores_nothing(name: str) -> None:
     assert FOCUS_MEASURES[name](np.zeros((2, 8, 8), np.uint8)).tolist() == [0.0, 0.0]
 

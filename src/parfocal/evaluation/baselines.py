@@ -12,8 +12,10 @@ turns the score of a single image into a position, in two ways:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +27,7 @@ from parfocal.zstack import ZStack
 _GRID_POINTS = 601
 _SMOOTHING_POINTS = 10  # of the spread, which a few stacks give only roughly
 _LEAST_SD = 0.02  # of the profile's range: keeps a profile from one stack from being certain
+_ORACLES = "_with_oracles"
 _LEAST_PLANES = 3  # a stack of fewer has no profile
 
 
@@ -174,8 +177,46 @@ def infer_baselines(
     ]
     for name in FOCUS_MEASURES if usable else ():
         inferred[name] = _unaided(usable, test, name, z_range_um)
-        inferred[f"{name}_with_oracles"] = _with_oracles(usable, test, name, z_range_um)
+        inferred[f"{name}{_ORACLES}"] = _with_oracles(usable, test, name, z_range_um)
     return inferred
+
+
+def is_helped(name: str) -> bool:
+    """Whether the baseline of this name is told the side of focus and the stack's largest score."""
+    return name.endswith(_ORACLES)
+
+
+def by_error(blocks: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    """Blocks of metrics in order: `constant` first, then the least mean absolute error, then the silent.
+
+    Examples
+    --------
+    >>> errors_um = {"entropy": None, "brenner": 2.0, "tenengrad": 1.0, "constant": 5.0}
+    >>> list(by_error({name: {"mae_um": error_um} for name, error_um in errors_um.items()}))
+    ['constant', 'tenengrad', 'brenner', 'entropy']
+    """
+
+    def place(name: str) -> tuple[bool, float]:
+        error_um = blocks[name]["mae_um"]
+        return name != "constant", math.inf if error_um is None else float(error_um)
+
+    return {name: blocks[name] for name in sorted(blocks, key=place)}
+
+
+def leading(blocks: Mapping[str, Mapping[str, Any]], *, most: int = 4) -> dict[str, Mapping[str, Any]]:
+    """`constant` and the measures that err least: so many without oracles, then so many with them.
+
+    Parameters
+    ----------
+    blocks : mapping
+        ``baselines`` of the metrics of an evaluation: blocks of metrics under their names.
+    most : int
+        Largest number of measures of each kind.
+    """
+    alone = {name: block for name, block in blocks.items() if not is_helped(name)}
+    helped = {name: block for name, block in blocks.items() if is_helped(name)}
+    n_alone = most + ("constant" in alone)
+    return dict([*list(by_error(alone).items())[:n_alone], *list(by_error(helped).items())[:most]])
 
 
 def _unaided(

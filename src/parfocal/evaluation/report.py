@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import csv
 import json
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from matplotlib.figure import Figure
 
 from parfocal.data.whole_file import write_whole_text
 from parfocal.errors import DatasetError
+from parfocal.evaluation.baselines import by_error, is_helped, leading
 from parfocal.evaluation.figures import (
     confusion_map,
     display_name,
@@ -53,6 +53,7 @@ def write_report(folder: Path) -> Path:
         If a file cannot be written.
     """
     metrics, frames = _read(folder)
+    baselines = by_error(metrics["baselines"])
     figures = {
         name: save_figure(figure, folder / f"{name}.svg")
         for name, figure in _figures(metrics, frames).items()
@@ -63,8 +64,8 @@ def write_report(folder: Path) -> Path:
         verdict=verdict(metrics),
         comparison=comparison(metrics),
         figures={name: _data_uri(path) for name, path in figures.items()},
-        unaided={name: block for name, block in metrics["baselines"].items() if not _is_helped(name)},
-        helped={name: block for name, block in metrics["baselines"].items() if _is_helped(name)},
+        unaided={name: block for name, block in baselines.items() if not is_helped(name)},
+        helped={name: block for name, block in baselines.items() if is_helped(name)},
     )
     write_whole_text(folder / REPORT_FILE, text)
     return folder / REPORT_FILE
@@ -92,12 +93,10 @@ focus is wrong in 0 %.'
 
 def comparison(metrics: Mapping[str, Any]) -> str:
     """Set the model beside the best classical measures, in one or two sentences; empty without them."""
-    unaided = {n: b for n, b in metrics["baselines"].items() if n != "constant" and not _is_helped(n)}
-    helped = {n: b for n, b in metrics["baselines"].items() if _is_helped(n)}
-    if not (unaided and helped):
+    measures = {n: b for n, b in metrics["baselines"].items() if n != "constant"}
+    if not measures:
         return ""
-    name, block = _least_error(unaided)
-    told_name, told = _least_error(helped)
+    (name, block), (told_name, told) = leading(measures, most=1).items()
     return (
         f"On the same images the best classical measure errs by {um(block['mae_um'])} on average "
         f"({display_name(name)}), this model by {um(metrics['mae_um'])}. Told the side of focus and the "
@@ -159,7 +158,7 @@ def _read(folder: Path) -> tuple[dict[str, Any], dict[str, list[float]]]:
 
 def _figures(metrics: Mapping[str, Any], frames: Mapping[str, list[float]]) -> dict[str, Figure]:
     return {
-        "error_summary": error_summary({"model": metrics, **metrics["baselines"]}),
+        "error_summary": error_summary({"model": metrics, **leading(metrics["baselines"])}),
         "confusion_map": confusion_map(metrics["confusion"]),
         "error_by_z": error_by_z(metrics["mae_by_z"], dof_um=metrics["dof_um"]),
         "inferred_vs_actual": inferred_vs_actual(
@@ -186,16 +185,3 @@ def _environment() -> Environment:
 
 def _data_uri(path: Path) -> str:
     return "data:image/svg+xml;base64," + base64.b64encode(path.read_bytes()).decode("ascii")
-
-
-def _is_helped(name: str) -> bool:
-    return name.endswith("_with_oracles")
-
-
-def _least_error(blocks: Mapping[str, Mapping[str, Any]]) -> tuple[str, Mapping[str, Any]]:
-    def mae_um(name: str) -> float:
-        value = blocks[name]["mae_um"]
-        return math.inf if value is None else float(value)
-
-    best = min(blocks, key=mae_um)
-    return best, blocks[best]

@@ -147,7 +147,7 @@ def wavelet_detail(frames_zyx: NDArray[Any]) -> NDArray[np.float64]:
 
     Examples
     --------
-    >>> wavelet_detail(np.array([[[1, 1, 3, 3]] * 4])).round(4)  # of LL 1, 2, 3 one has |HL| = 1
+    >>> wavelet_detail(np.array([[[1, 1, 3, 3]] * 4])).round(4)  # LL 2, 4, 6; HL 0, 2, 0
     array([0.1667])
     """
     return score_each(frames_zyx, _detail_over_approximation)
