@@ -48,7 +48,7 @@ DRAWN_PX = 96
 SEED = 500
 """Of the scenes: their days are not those of the stacks to learn from."""
 _FIELD_OF_SCENES_UM = 61.44
-_NOT_NEW = "A fifth of the cells of the training stacks are on the ceiling: two layers are nothing new to the network."
+_NOT_NEW = "In the stacks to learn from, a fifth of the cells are on the ceiling: two layers are nothing new."
 
 
 def stocks(size: Size) -> Sequence[Stock]:
