@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 from answers import cells_in_stacks, test_stacks, thirds
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 from unfamiliar import FAILING, kinds_in
 
 from parfocal.data import Dataset
@@ -25,6 +24,7 @@ from parfocal.data.whole_file import write_whole_text
 from parfocal.estimate import FocusEstimate
 from parfocal.evaluation.evaluate import json_text
 from parfocal.model import FocusEstimator
+from parfocal.studies.failure_scenes import area_under_curve
 from parfocal.zstack import ZStack
 
 EVERY = 20
@@ -71,19 +71,6 @@ def asked_of(estimates: Iterable[FocusEstimate], actual_um: Iterable[float]) -> 
         rows.append((told.in_distribution, told.std_um, told.accepted, error_um, low_um <= actual <= high_um))
     score, std_um, accepted, error_um, held = np.array(rows, np.float64).T
     return Asked(score, std_um, accepted > 0, error_um, held > 0)
-
-
-def area_under_curve(ordinary: NDArray[np.float64], strange: NDArray[np.float64]) -> float:
-    """How often an ordinary frame has the larger value than a strange one; ties count half.
-
-    Examples
-    --------
-    >>> area_under_curve(np.array([3.0, 4.0]), np.array([1.0, 3.0]))
-    0.875
-    """
-    ranks = rankdata(np.concatenate([ordinary, strange]))
-    n = len(ordinary)
-    return float((ranks[:n].mean() - (n + 1) / 2) / len(strange))
 
 
 def compare(ordinary: Asked, strange: Asked) -> Told:

@@ -20,6 +20,7 @@ from parfocal.collect import Experiment, simulate_experiments
 from parfocal.data import Dataset
 from parfocal.optics import VirtualMicroscope
 from parfocal.optics.instrument import PhaseRingSettings
+from parfocal.studies.failure_scenes import FEW_UP, HALF_UP, with_cells
 
 SEED = 401
 STACKS = 4
@@ -44,10 +45,9 @@ def foreign(day: VirtualMicroscope) -> Iterator[tuple[str, VirtualMicroscope]]:
 
 def failing(day: VirtualMicroscope) -> Iterator[tuple[str, VirtualMicroscope]]:
     """The failure scenes of the 2018 paper on the microscope of a day."""
-    few = {"fewest_cells": 2, "most_cells": 6}
-    yield FAILING[0], with_cells(day, **few, on_floor=0.15, under_ceiling=0.85)
+    yield FAILING[0], with_cells(day, **FEW_UP)
     apart = with_chamber(day, height_um=FAR_APART_UM)
-    yield FAILING[1], with_cells(apart, fewest_cells=20, most_cells=80, on_floor=0.5, under_ceiling=0.5)
+    yield FAILING[1], with_cells(apart, **HALF_UP)
 
 
 def simulate(folder: Path, *, tuning: bool, workers: int = 1, n_stacks: int = STACKS) -> None:
@@ -98,12 +98,6 @@ def magnified(day: VirtualMicroscope, factor: float) -> VirtualMicroscope:
 def without_cells(day: VirtualMicroscope) -> VirtualMicroscope:
     """An empty chamber without pillars, dust and grains where they were."""
     return with_chamber(with_cells(day, fewest_cells=0, most_cells=0), pillars=False)
-
-
-def with_cells(day: VirtualMicroscope, **changes: float) -> VirtualMicroscope:
-    """A day with other cells."""
-    cells, *others = day.specimens
-    return day.replace(specimens=(cells.replace(**changes), *others))
 
 
 def with_chamber(day: VirtualMicroscope, **changes: float | bool) -> VirtualMicroscope:

@@ -21,14 +21,12 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 from pages import PAGE, put_into
 from provenance import provenance
 
@@ -40,17 +38,15 @@ from parfocal.evaluation.figures import BLUE, GREEN, VERMILION, in_project_style
 from parfocal.model import FocusEstimator, use_threads
 from parfocal.optics import SimulatedStack, VirtualMicroscope, preset, simulate_stack
 from parfocal.rigs import NEW_DAY
+from parfocal.studies.failure_scenes import FEW_UP, HALF_UP, SCENES, Answers, FailureScene, with_cells
 
 sys.path.append(str(Path(__file__).parents[1] / "focus"))  # where frames to be refused are measured
 from rejection import WRONG_UM, asked_of, compare, summary
-from unfamiliar import with_cells
 
 RESULTS = Path(__file__).parent / "results" / "failures.json"
 SEED, STACKS = 500, 30
 HALF_RANGE_UM = 10.0
 USUAL_CELLS: dict[str, float] = {}
-FEW_UP = {"fewest_cells": 2, "most_cells": 6, "on_floor": 0.15, "under_ceiling": 0.85}
-HALF_UP = {"fewest_cells": 20, "most_cells": 80, "on_floor": 0.5, "under_ceiling": 0.5}
 ORDINARY = "ordinary"
 HEADINGS = (
     "scene",
@@ -65,44 +61,6 @@ HEADINGS = (
     "two layers told",
     "of ordinary frames",
 )
-
-
-@dataclass(frozen=True)
-class FailureScene:
-    """One of the scenes: at which defocus its cells are looked at."""
-
-    name: str
-    lowest_um: float
-    highest_um: float
-
-    def holds(self, defocus_um: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Which frames are of this scene, by their defocus."""
-        return (self.lowest_um <= defocus_um) & (defocus_um <= self.highest_um)
-
-
-SCENES = (
-    FailureScene("few, most on the ceiling", -5.0, 5.0),
-    FailureScene("two layers", -3.0, 3.0),
-    FailureScene("two layers, above focus", 3.0, 10.0),
-)
-
-
-@dataclass(frozen=True, eq=False)
-class Answers:
-    """What was told of frames at a known defocus, each of N."""
-
-    actual_um: NDArray[np.float64]
-    estimates: Sequence[FocusEstimate]
-
-    def within(self, scene: FailureScene) -> Answers:
-        """Those at the defocus of a scene."""
-        chosen = np.flatnonzero(scene.holds(self.actual_um))
-        return Answers(self.actual_um[chosen], [self.estimates[k] for k in chosen])
-
-    @property
-    def layered(self) -> float:
-        """Share of frames of which more than one layer was told."""
-        return float(np.mean([len(estimate.layers_um) > 1 for estimate in self.estimates]))
 
 
 def stacks(microscope: VirtualMicroscope, *, n: int) -> Iterator[SimulatedStack]:

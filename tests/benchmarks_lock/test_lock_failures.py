@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from failures import FEW_UP, HALF_UP, SCENES, Answers, draw, measure, parse, scene_numbers, stacks, table
+from failures import draw, measure, parse, scene_numbers, stacks, table
 from lock_fakes import estimate_of
-from unfamiliar import with_cells
 
 from parfocal.optics import preset
+from parfocal.studies.failure_scenes import FEW_UP, HALF_UP, SCENES, Answers, with_cells
 from tiny_microscope import TINY
 
 MADE_BY = {"model": "abc", "stacks": 2, "processor": "a cpu", "commit": "0123456789", "date": "2018-03-16"}

@@ -15,7 +15,7 @@ from parfocal.model.bins import BinSettings
 from parfocal.studies.study import Size
 
 CROP_UM: Mapping[Size, float] = {"toy": 30.0, "quick": 30.0, "paper": 60.0}
-STEPS: Mapping[Size, int] = {"toy": 4, "quick": 1200, "paper": 100_000}
+STEPS: Mapping[Size, int] = {"toy": 4, "quick": 400, "paper": 100_000}
 NATIVE_PIXEL_UM = 0.06
 """Of the paper's camera in the sample."""
 REACH_UM = 20.0
