@@ -40,6 +40,8 @@ KINDS: Mapping[str, str] = {
 }
 POND_STACKS: Mapping[Size, int] = {"toy": 4, "quick": 24, "paper": 136}
 POND_SIDE_PX: Mapping[Size, int] = {"toy": 128, "quick": 256, "paper": 512}
+NETWORK: Mapping[Size, tuple[int, int]] = {"toy": (10, 10), "quick": (4, 25), "paper": (4, 50)}
+"""Downsampling and batch size of the network that the measures are held against."""
 MOST_TRAINING = 60
 """Stacks whose scores make a profile: it is settled long before."""
 _GRID_POINTS = 31
@@ -99,8 +101,9 @@ def run(case: Case, place: Place) -> Told:
 def _network(place: Place) -> Told:
     yeast = place.dataset("yeast")
     few = subset(yeast, place.work / "stacks", collected(yeast, YEAST_STACKS["paper"]))
-    batch_size = 50 if place.size == "paper" else 25
-    model, told = learn(few, place.work, paper_recipe(place.size, downsampling=4, batch_size=batch_size))
+    downsampling, batch_size = NETWORK[place.size]
+    recipe = paper_recipe(place.size, downsampling=downsampling, batch_size=batch_size)
+    model, told = learn(few, place.work, recipe)
     return {**told, **without_maps(ask(model, few))}
 
 
