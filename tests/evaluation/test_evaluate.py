@@ -101,7 +101,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 @pytest.fixture(scope="module")
 def out(tmp_path_factory: pytest.TempPathFactory, dataset: Dataset) -> Path:
     folder = tmp_path_factory.mktemp("out") / "made" / "for it"
-    evaluate(InformedEstimator(dataset), dataset, out=folder)
+    evaluate(InformedEstimator(dataset), dataset, out=folder, name="informed")
     return folder
 
 
@@ -148,7 +148,7 @@ def test_accepted_frames_have_their_own_accuracy(metrics: dict[str, Any], datase
 
 def test_the_record_says_what_was_evaluated_on_what(metrics: dict[str, Any], dataset: Dataset) -> None:
     assert metrics["part"] == "test"
-    assert metrics["model"] == {"fingerprint": "informed-1", "z_range_um": [-4.0, 4.0]}
+    assert metrics["model"] == {"name": "informed", "fingerprint": "informed-1", "z_range_um": [-4.0, 4.0]}
     assert metrics["dataset"]["fingerprint"] == dataset.fingerprint()
     assert metrics["dataset"]["objective"]["numerical_aperture"] == 1.3
     assert metrics["n_baseline_stacks"] == 3
@@ -172,7 +172,8 @@ def test_a_measure_that_sees_the_blur_beats_the_constant_when_helped(metrics: di
 def test_the_table_of_frames_holds_every_answer(metrics: dict[str, Any], out: Path, dataset: Dataset) -> None:
     with (out / metrics["frames"]).open(newline="") as file:
         rows = list(csv.DictReader(file))
-    columns = "stack plane actual_um inferred_um std_um low_um high_um in_distribution accepted"
+    columns = "stack plane actual_um inferred_um std_um low_um high_um in_distribution accepted pit"
+    columns += " experiment n_cells"
     assert list(rows[0]) == columns.split()
     assert {row["stack"] for row in rows} == set(dataset.ids_in("test"))
     assert sorted(float(row["actual_um"]) for row in rows) == pytest.approx(in_range(dataset, "test"))
@@ -183,8 +184,11 @@ def test_the_table_of_frames_holds_every_answer(metrics: dict[str, Any], out: Pa
 
 
 def test_nothing_half_written_is_left(out: Path) -> None:
-    figures = {f"{n}.svg" for n in ("error_summary", "confusion_map", "error_by_z", "inferred_vs_actual")}
-    assert {item.name for item in out.iterdir()} == {"metrics.json", "per_frame.csv", "report.html"} | figures
+    names = ("error_summary", "confusion_map", "error_by_z", "inferred_vs_actual", "reliability")
+    files = {"metrics.json", "per_frame.csv", "report.html", "worst"} | {f"{name}.svg" for name in names}
+    assert {item.name for item in out.iterdir()} == files
+    worst = {item.name for item in (out / "worst").iterdir()}
+    assert worst == {"worst.json"} | {f"{n}.{kind}" for n in range(1, 7) for kind in ("png", "svg")}
 
 
 def test_what_is_returned_is_what_is_written(dataset: Dataset, tmp_path: Path) -> None:
@@ -231,7 +235,8 @@ def test_a_folder_that_cannot_be_made_is_refused_before_any_work(dataset: Datase
 
 def test_the_report_is_one_file_that_needs_no_network(out: Path) -> None:
     page = (out / "report.html").read_text()
-    assert page.count("data:image/svg+xml;base64,") == 4
+    assert page.count("data:image/svg+xml;base64,") == 5 + 6
+    assert page.count("data:image/png;base64,") == 6
     assert not re.search(r"""(src|href)=["'](?!data:)""", page)
     assert "<script" not in page
 
