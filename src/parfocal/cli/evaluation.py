@@ -1,0 +1,93 @@
+"""The verb ``evaluate``: how good a model is on stacks kept aside, and whether another is better."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from parfocal.cli.options import DatasetFolder, Model
+from parfocal.cli.terminal import Tell, progress, say, say_table
+
+if TYPE_CHECKING:
+    from parfocal.data import Dataset
+
+COMPARED = "compared"
+"""Folder beside the report for that of the other model."""
+
+
+def evaluate(
+    model: Model,
+    dataset: DatasetFolder,
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="Folder for metrics.json, report.html and figures.")
+    ],
+    part: Annotated[str, typer.Option(help="train, validation or test.")] = "test",
+    compare: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="MODEL-or-DIR",
+            help="Another model to test on the same images, or the folder of its evaluation.",
+        ),
+    ] = None,
+) -> None:
+    """Accuracy on one part of a dataset, beside classical measures; on the test part, stacks never seen.
+
+    With --compare, a second model too, and whether it errs less: compare.json and compare.html.
+    """
+    from parfocal.data import Dataset
+
+    opened = Dataset.open(dataset)
+    other = out / COMPARED if compare is None or not compare.is_dir() else compare
+    with progress() as tell:
+        metrics = _evaluated(model, opened, out=out, part=part, tell=tell, step="evaluate")
+        if compare is not None and other != compare:
+            _evaluated(compare, opened, out=other, part=part, tell=tell, step="compare")
+    say(f"{metrics['n_images']} images of {metrics['n_stacks']} {part} stacks")
+    answered = {**metrics["accepted"], "accepted_rate": None}
+    blocks = {"this model": metrics, "where answered": answered, **metrics["baselines"]}
+    say_table(
+        ("", "mean error (um)", "within 1 um", "wrong sign", "answered"),
+        [_accuracy_row(name, block) for name, block in blocks.items()],
+    )
+    say(str(out / "report.html"))
+    if compare is not None:
+        _say_comparison(out, other)
+
+
+def _evaluated(
+    model: Path, dataset: Dataset, *, out: Path, part: str, tell: Tell, step: str
+) -> dict[str, Any]:
+    from parfocal.evaluation.evaluate import evaluate as evaluate_model
+    from parfocal.model import FocusEstimator
+    from parfocal.model.serving import ready_for_dataset
+
+    estimator = FocusEstimator.load(model)
+    return evaluate_model(
+        estimator.with_header(ready_for_dataset(estimator.header, dataset.settings)),
+        dataset,
+        out=out,
+        part=part,
+        name=model.name.removesuffix(".safetensors"),
+        progress=lambda done, total: tell(step, done / total, f"{done} of {total} z-stacks"),
+    )
+
+
+def _say_comparison(out: Path, other: Path) -> None:
+    from parfocal.evaluation.comparison_report import compare, comparison_verdict
+
+    found = compare(out, other, out=out)
+    names = f"A is {found['a']['name']}, B is {found['b']['name']}."
+    say(f"{names} {comparison_verdict(found['difference'])}".replace("µm", "um"))
+    say(str(out / "compare.html"))
+
+
+def _accuracy_row(name: str, block: dict[str, Any]) -> tuple[str, ...]:
+    cells = (
+        (block["mae_um"], ".3f"),
+        (block["within_1um"], ".1%"),
+        (block["wrong_sign_rate"], ".1%"),
+        (block["accepted_rate"], ".1%"),
+    )
+    return (name.replace("_", " "), *("-" if value is None else format(value, how) for value, how in cells))
