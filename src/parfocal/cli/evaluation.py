@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from parfocal.cli.options import DatasetFolder, Model
-from parfocal.cli.terminal import Tell, progress, say, say_table
+from parfocal.cli.terminal import progress, say, say_table
+from parfocal.errors import InputError
 
 if TYPE_CHECKING:
     from parfocal.data import Dataset
+    from parfocal.model import FocusEstimator
 
 COMPARED = "compared"
 """Folder beside the report for that of the other model."""
@@ -39,11 +43,11 @@ def evaluate(
     from parfocal.data import Dataset
 
     opened = Dataset.open(dataset)
-    other = out / COMPARED if compare is None or not compare.is_dir() else compare
+    ours, theirs = _ready(model, opened), None if compare is None else _other(compare, opened, out=out)
     with progress() as tell:
-        metrics = _evaluated(model, opened, out=out, part=part, tell=tell, step="evaluate")
-        if compare is not None and other != compare:
-            _evaluated(compare, opened, out=other, part=part, tell=tell, step="compare")
+        metrics = _evaluated(ours, opened, out=out, part=part, tell=partial(tell, "evaluate"))
+        if theirs is not None:
+            _evaluated(theirs, opened, out=out / COMPARED, part=part, tell=partial(tell, "compare"))
     say(f"{metrics['n_images']} images of {metrics['n_stacks']} {part} stacks")
     answered = {**metrics["accepted"], "accepted_rate": None}
     blocks = {"this model": metrics, "where answered": answered, **metrics["baselines"]}
@@ -53,24 +57,51 @@ def evaluate(
     )
     say(str(out / "report.html"))
     if compare is not None:
-        _say_comparison(out, other)
+        _say_comparison(out, compare if theirs is None else out / COMPARED)
 
 
-def _evaluated(
-    model: Path, dataset: Dataset, *, out: Path, part: str, tell: Tell, step: str
-) -> dict[str, Any]:
-    from parfocal.evaluation.evaluate import evaluate as evaluate_model
+def _ready(model: Path, dataset: Dataset) -> tuple[str, FocusEstimator]:
+    """What to call a model, and the model, ready for a dataset."""
     from parfocal.model import FocusEstimator
     from parfocal.model.serving import ready_for_dataset
 
     estimator = FocusEstimator.load(model)
+    ready = estimator.with_header(ready_for_dataset(estimator.header, dataset.settings))
+    return model.name.removesuffix(".safetensors"), ready
+
+
+def _other(compare: Path, dataset: Dataset, *, out: Path) -> tuple[str, FocusEstimator] | None:
+    """The model to compare with; None for the folder of an evaluation, after a look into it."""
+    from parfocal.evaluation.report import read_metrics
+
+    if not compare.is_dir():
+        return _ready(compare, dataset)
+    if compare.resolve() == out.resolve():
+        raise InputError(
+            f"{compare}: expected --compare with another folder than --out, which is written anew."
+        )
+    read_metrics(compare)
+    return None
+
+
+def _evaluated(
+    named: tuple[str, FocusEstimator],
+    dataset: Dataset,
+    *,
+    out: Path,
+    part: str,
+    tell: Callable[[float, str], None],
+) -> dict[str, Any]:
+    from parfocal.evaluation.evaluate import evaluate as evaluate_model
+
+    name, estimator = named
     return evaluate_model(
-        estimator.with_header(ready_for_dataset(estimator.header, dataset.settings)),
+        estimator,
         dataset,
         out=out,
         part=part,
-        name=model.name.removesuffix(".safetensors"),
-        progress=lambda done, total: tell(step, done / total, f"{done} of {total} z-stacks"),
+        name=name,
+        progress=lambda done, total: tell(done / total, f"{done} of {total} z-stacks"),
     )
 
 

@@ -52,8 +52,8 @@ def probability_below(actual_um: float, probabilities: ArrayLike, bin_centres_um
         return math.nan
     inner = (centres[1:] + centres[:-1]) / 2
     edges = np.concatenate([[2 * centres[0] - inner[0]], inner, [2 * centres[-1] - inner[-1]]])
-    below = np.concatenate([[0.0], np.cumsum(weights)]) / weights.sum()
-    return float(np.interp(actual_um, edges, below))
+    below = np.concatenate([[0.0], np.cumsum(weights)])
+    return float(np.interp(actual_um, edges, below / below[-1]))
 
 
 def reliability(
