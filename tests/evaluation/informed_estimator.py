@@ -96,3 +96,8 @@ class InformedEstimator:
             layers_um=(answer_um,),
             latency_ms=1.0,
         )
+
+
+def text_of(page: Path) -> str:
+    """A page with ordinary spaces before its units."""
+    return page.read_text(encoding="utf-8").replace("\N{NO-BREAK SPACE}", " ")

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from informed_estimator import InformedEstimator, make_dataset
+from informed_estimator import InformedEstimator, make_dataset, text_of
 
 from parfocal.data import CellRow, Dataset, write_cells
 from parfocal.errors import DatasetError, OutputError
@@ -137,13 +137,13 @@ def test_an_unknown_depth_of_field_and_silence_are_reported_as_such(tmp_path: Pa
     got = evaluate(estimator, dataset, out=tmp_path / "out")
     assert got["dof_um"] is None
     assert 0.3 < got["answered_rate"] < 0.7
-    assert "depths of field" not in (tmp_path / "out" / "report.html").read_text()
+    assert "depths of field" not in text_of(tmp_path / "out" / "report.html")
 
 
 def test_a_model_that_never_answers_still_gets_its_report(dataset: Dataset, tmp_path: Path) -> None:
     got = evaluate(InformedEstimator(dataset, silent_above_um=-np.inf), dataset, out=tmp_path)
     assert got["mae_um"] is None
-    assert "no answer for any" in (tmp_path / "report.html").read_text()
+    assert "no answer for any" in text_of(tmp_path / "report.html")
 
 
 def test_stacks_out_of_the_models_reach_are_refused(dataset: Dataset, tmp_path: Path) -> None:
@@ -160,7 +160,7 @@ def test_a_folder_that_cannot_be_made_is_refused_before_any_work(dataset: Datase
 
 
 def test_the_report_is_one_file_that_needs_no_network(out: Path) -> None:
-    page = (out / "report.html").read_text()
+    page = text_of(out / "report.html")
     assert page.count("data:image/svg+xml;base64,") == 5 + 6
     assert page.count("data:image/png;base64,") == 6
     assert not re.search(r"""(src|href)=["'](?!data:)""", page)
@@ -168,14 +168,14 @@ def test_the_report_is_one_file_that_needs_no_network(out: Path) -> None:
 
 
 def test_the_report_says_the_verdict_in_um_and_depths_of_field(out: Path, metrics: dict[str, Any]) -> None:
-    page = html.unescape((out / "report.html").read_text())
+    page = html.unescape(text_of(out / "report.html"))
     depths = 0.2 / metrics["dof_um"]
     assert f"Half of the images are within 0.20 µm ({depths:.2f} depths of field) of focus" in page
     assert "100 % within 1 µm; the side of focus is wrong in 0 %." in page
 
 
 def test_names_from_the_dataset_cannot_break_the_page(out: Path) -> None:
-    page = (out / "report.html").read_text()
+    page = text_of(out / "report.html")
     assert "<dots>" not in page
     assert "blobs &amp; &lt;dots&gt;" in page
 
@@ -187,7 +187,7 @@ def test_the_report_can_be_drawn_again_from_the_numbers(out: Path) -> None:
 
 
 def test_the_page_shows_the_worst_images_and_which_of_them_the_model_refuses(out: Path) -> None:
-    page = (out / "report.html").read_text()
+    page = text_of(out / "report.html")
     assert page.count("off by 0.20 µm") == 6
     assert page.count("the model abstains</figcaption>") == 2
 
@@ -198,9 +198,8 @@ def test_the_intervals_of_the_report_hold_as_often_as_they_do(out: Path, metrics
     assert found["normal"]["share"] == [0.0] * 4 + [1.0] * 6
     assert found["interval90"]["share"] == metrics["interval90_coverage"] == 1
     assert found["distribution"]["share"] == [None] * 10  # the fake has a single bin
-    assert (
-        "in 100 % of the images (95 %: 100 to 100 %): they are wider than needed"
-        in (out / "report.html").read_text()
+    assert "in 100 % of the images (95 %: 100 to 100 %): they are wider than needed" in text_of(
+        out / "report.html"
     )
 
 
@@ -210,7 +209,7 @@ def test_one_experiment_and_unknown_cells_are_left_out_with_a_word(
     assert list(metrics["by_experiment"]) == ["one"]
     assert metrics["by_experiment"]["one"]["mae_um"] == metrics["mae_um"]
     assert metrics["by_density"] == {}
-    page = (out / "report.html").read_text()
+    page = text_of(out / "report.html")
     assert "All stacks are of one experiment" in page
     assert "told by cells.csv" in page
 
@@ -230,7 +229,7 @@ def test_experiments_and_numbers_of_cells_have_their_own_accuracy(tmp_path: Path
         "middle": [1, 1],
         "most": [2, 2],
     }
-    page = (tmp_path / "out" / "report.html").read_text()
+    page = text_of(tmp_path / "out" / "report.html")
     assert "fewest: 0" in page and "<td>two<small>" in page
 
 

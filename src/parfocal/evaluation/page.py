@@ -114,6 +114,7 @@ def page_template(name: str) -> Template:
         loader=PackageLoader("parfocal", "evaluation"),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_unbroken,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -126,3 +127,10 @@ def data_uri(path: Path) -> str:
     """An SVG or PNG file as an address that holds it."""
     kind = {".svg": "svg+xml", ".png": "png"}[path.suffix]
     return f"data:image/{kind};base64," + base64.b64encode(path.read_bytes()).decode("ascii")
+
+
+def _unbroken(value: Any) -> Any:
+    """No line ends between a number and its unit."""
+    if not isinstance(value, str):
+        return value
+    return value.replace(" µm", "\N{NO-BREAK SPACE}µm").replace(" %", "\N{NO-BREAK SPACE}%")

@@ -42,7 +42,7 @@ def reliability_diagram(found: Mapping[str, Any], *, title: str = "") -> Figure:
     _interval(axes, found["interval90"])
     axes.set(xlim=(0, 101), ylim=(0, 101), xticks=_TICKS, yticks=_TICKS, aspect="equal", title=title)
     axes.set(xlabel="stated probability of the interval (%)", ylabel="intervals that hold the truth (%)")
-    axes.text(60, 97, "wider than needed", color=GREY, horizontalalignment="right", verticalalignment="top")
+    axes.text(3, 97, "wider than needed", color=GREY, verticalalignment="top")
     axes.text(97, 4, "too narrow", color=GREY, horizontalalignment="right")
     figure.legend(loc="outside upper center", ncols=3, columnspacing=0.9, handlelength=1.4, handletextpad=0.4)
     return figure
