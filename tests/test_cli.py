@@ -85,6 +85,7 @@ def test_evaluate_compares_two_models_and_what_was_evaluated_before(
     assert (found["a"]["name"], found["b"]["name"]) == ("model", "bright-field-high-na")
     *_, verdict, page = finished.out.splitlines()
     assert verdict.startswith("A is model, B is bright-field-high-na. B errs by ")
+    assert verdict.endswith("on this one stack, which says nothing of others.")
     assert page == str(tmp_path / "report" / "compare.html")
 
     again = tmp_path / "again"

@@ -39,7 +39,7 @@ def test_identical_models_do_not_differ_at_all() -> None:
     found = paired_difference(ERROR_UM, -ERROR_UM, stacks=STACKS)
     assert (found["mae_um"], found["mae_um_ci95"]) == (0.0, [0.0, 0.0])
     assert (found["within_1um"], found["within_1um_ci95"]) == (0.0, [0.0, 0.0])
-    assert found["probability_b_better"] == 0.5
+    assert (found["probability_b_better"], found["p_value"]) == (0.5, 1.0)
     assert found["stacks_a_better"] == found["stacks_b_better"] == 0.0
 
 
@@ -48,6 +48,7 @@ def test_a_known_shift_of_every_error_comes_out_exactly_however_stacks_are_drawn
     assert found["mae_um"] == pytest.approx(-0.25)
     assert found["mae_um_ci95"] == pytest.approx([-0.25, -0.25])
     assert found["probability_b_better"] == pytest.approx(1001 / 1002)
+    assert found["p_value"] == 2 / 2**10
     assert (found["stacks_a_better"], found["stacks_b_better"]) == (0.0, 1.0)
 
 
@@ -64,6 +65,7 @@ def test_a_small_case_is_that_done_by_hand() -> None:
     }
     assert (found["stacks_a_better"], found["stacks_b_better"]) == (0.5, 0.5)
     assert found["mae_um_ci95"] == [-1.0, 1.75]
+    assert found["p_value"] == 1.0  # -2 and 1.75: every turn of signs gives as much
 
 
 def test_to_swap_the_models_turns_the_sign() -> None:
@@ -87,6 +89,24 @@ def test_one_stack_has_no_interval() -> None:
     found = paired_difference([1.0, 2.0], [0.5, 0.5], stacks=["a", "a"])
     assert found["mae_um"] == -1.0
     assert found["mae_um_ci95"] is found["within_1um_ci95"] is found["probability_b_better"] is None
+    assert found["p_value"] is None
+
+
+@pytest.mark.parametrize("n_stacks", [2, 5, 12, 40])
+def test_chance_is_told_by_turning_whole_stacks(n_stacks: int) -> None:
+    stacks = np.repeat(np.arange(n_stacks), 3)
+    better = np.tile([0.5, 0.6, 0.7], n_stacks)
+    p_value = paired_difference(better + 0.1, better, stacks=stacks)["p_value"]
+    assert p_value == pytest.approx(max(2 / 2**n_stacks, 1 / 4097))
+
+
+def test_differences_by_chance_have_p_values_of_chance() -> None:
+    generator = np.random.default_rng(3)
+    found = [
+        paired_difference(*generator.uniform(0, 1, (2, 40)), stacks=np.arange(40) // 2)["p_value"]
+        for _ in range(200)
+    ]
+    assert np.mean(np.array(found) < 0.2) == pytest.approx(0.2, abs=0.08)
 
 
 def test_only_images_that_both_were_asked_and_answered_count() -> None:

@@ -42,8 +42,10 @@ def test_the_known_difference_comes_out(found: dict[str, Any]) -> None:
     assert (found["a"]["name"], found["b"]["name"]) == ("poor", "good")
     assert found["difference"]["mae_um"] == pytest.approx(-0.3)
     assert comparison_verdict(found["difference"]) == (
-        "B errs by 0.30 µm less (95 %: 0.30 to 0.30 µm), on 100 % of the stacks."
+        "Which errs less cannot be told: B by 0.30 µm less (95 %: 0.30 µm less to 0.30 µm less), on 100 % "
+        "of the stacks."
     )
+    assert found["difference"]["p_value"] == 0.5  # from two stacks
 
 
 def test_images_outside_either_range_are_counted_and_left_out(
@@ -65,7 +67,7 @@ def test_a_model_against_itself_makes_no_difference(evaluations: Path, tmp_path:
 def test_the_page_is_one_file_drawn_from_the_numbers(found: dict[str, Any], evaluations: Path) -> None:
     page = text_of(evaluations / "compare.html")
     assert json.loads((evaluations / "compare.json").read_text()) == found
-    assert "B errs by 0.30 µm less" in page
+    assert "B by 0.30 µm less" in page
     assert page.count("data:image/svg+xml;base64,") == 2
     assert not re.search(r"""(src|href)=["'](?!data:)""", page)
     assert "<dots>" not in page
@@ -85,8 +87,14 @@ def test_the_page_is_one_file_drawn_from_the_numbers(found: dict[str, Any], eval
     ids=["less", "more", "cannot tell", "one stack", "alike"],
 )
 def test_the_verdict_says_no_more_than_is_known(mean_um: float, ends: list[float] | None, said: str) -> None:
-    shares = {"stacks_a_better": 0.25, "stacks_b_better": 0.75}
+    shares = {"stacks_a_better": 0.25, "stacks_b_better": 0.75, "p_value": 0.01}
     assert said in comparison_verdict({"mae_um": mean_um, "mae_um_ci95": ends, **shares})
+
+
+def test_what_may_be_chance_is_no_verdict() -> None:
+    shares = {"stacks_a_better": 0.0, "stacks_b_better": 1.0, "p_value": 0.06}
+    said = comparison_verdict({"mae_um": -0.05, "mae_um_ci95": [-0.08, -0.02], **shares})
+    assert said.startswith("Which errs less cannot be told: B by 0.05 µm less")
 
 
 def test_evaluations_of_different_images_are_refused(evaluations: Path, tmp_path: Path) -> None:

@@ -17,6 +17,9 @@ from parfocal.evaluation.json_text import json_text
 from parfocal.evaluation.page import data_uri, page_template, percent, um, um_range
 from parfocal.evaluation.report import FEW_STACKS, read_metrics
 
+SURE_BELOW = 0.05
+"""A larger p-value is no ground for a verdict."""
+
 COMPARISON_FILE, COMPARISON_PAGE = "compare.json", "compare.html"
 
 
@@ -101,7 +104,7 @@ def write_comparison_page(folder: Path) -> Path:
 
 
 def comparison_verdict(difference: Mapping[str, Any]) -> str:
-    """Say which of two models errs less, in one sentence.
+    """Say which of two models errs less, in one sentence; sure where the interval and p both are.
 
     Parameters
     ----------
@@ -110,7 +113,7 @@ def comparison_verdict(difference: Mapping[str, Any]) -> str:
 
     Examples
     --------
-    >>> shares = {"stacks_a_better": 0.2, "stacks_b_better": 0.8}
+    >>> shares = {"stacks_a_better": 0.2, "stacks_b_better": 0.8, "p_value": 0.01}
     >>> comparison_verdict({"mae_um": -0.05, "mae_um_ci95": [-0.08, -0.02], **shares})
     'B errs by 0.05 µm less (95 %: 0.02 to 0.08 µm), on 80 % of the stacks.'
     >>> comparison_verdict({"mae_um": 0.05, "mae_um_ci95": [-0.02, 0.08], **shares})
@@ -124,7 +127,7 @@ stacks.'
     by, on = f"by {_less_or_more(mean_um)}", f"on {percent(share)} of the stacks"
     if ends is None:
         return f"B errs {by} on this one stack, which says nothing of others."
-    if ends[0] < 0 < ends[1]:
+    if ends[0] <= 0 <= ends[1] or difference["p_value"] >= SURE_BELOW:
         widest = max(map(abs, ends))
         low, high = (_less_or_more(end, like=widest) for end in ends)
         return f"Which errs less cannot be told: B {by} (95 %: {low} to {high}), {on}."
