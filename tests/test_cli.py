@@ -77,6 +77,27 @@ def test_evaluate_writes_metrics_and_a_report(
     assert str(tmp_path / "report" / "report.html") in finished.out
 
 
+def test_evaluate_compares_two_models_and_what_was_evaluated_before(
+    trained: Path, simulated: Path, tmp_path: Path, parfocal: Parfocal
+) -> None:
+    options = ("--compare", "bright-field-high-na", "--out", tmp_path / "report")
+    finished = parfocal("evaluate", trained, simulated, *options)
+    assert finished.code == 0, finished.err
+    found = json.loads((tmp_path / "report" / "compare.json").read_text("utf-8"))
+    assert (found["a"]["name"], found["b"]["name"]) == ("model", "bright-field-high-na")
+    *_, verdict, page = finished.out.splitlines()
+    assert verdict.startswith("A is model, B is bright-field-high-na. B errs by ")
+    assert verdict.endswith("on this one stack, which says nothing of others.")
+    assert page == str(tmp_path / "report" / "compare.html")
+
+    again = tmp_path / "again"
+    finished = parfocal("evaluate", trained, simulated, "--compare", tmp_path / "report", "--out", again)
+    assert finished.code == 0, finished.err
+    assert "A is model, B is model. A and B err alike." in finished.out
+    assert (again / "compare.html").exists()
+    assert not (again / "compared").exists()
+
+
 def test_estimate_prints_json_with_the_keys_of_the_contract(
     trained: Path, simulated: Path, parfocal: Parfocal
 ) -> None:

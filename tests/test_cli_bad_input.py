@@ -187,6 +187,24 @@ def test_evaluate_refuses_an_unknown_part(
 
 
 @pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        pytest.param("none.safetensors", "no such model file", id="no model"),
+        pytest.param("empty", "metrics.json: expected what an evaluation writes", id="no evaluation"),
+        pytest.param("report", "another folder than --out", id="the folder that is written"),
+    ],
+)
+def test_evaluate_refuses_what_it_cannot_compare_with_before_any_work(
+    other: str, said: str, trained: Path, simulated: Path, tmp_path: Path, parfocal: Parfocal
+) -> None:
+    for folder in ("empty", "report"):
+        (tmp_path / folder).mkdir()
+    options = ("--compare", tmp_path / other, "--out", tmp_path / "report")
+    refused(parfocal("evaluate", trained, simulated, *options), said)
+    assert not any((tmp_path / "report").iterdir())
+
+
+@pytest.mark.parametrize(
     ("options", "said"),
     [
         pytest.param(("--recipe", "wei2081"), "wei2018", id="unknown recipe"),

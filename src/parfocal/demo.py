@@ -17,8 +17,8 @@ from parfocal.data.dataset import Dataset
 from parfocal.errors import InputError, OutputError
 from parfocal.evaluation.evaluate import evaluate
 from parfocal.evaluation.figures import save_figure
+from parfocal.evaluation.frames import FRAMES_FILE
 from parfocal.evaluation.overview import overview
-from parfocal.evaluation.report import FRAMES_FILE
 from parfocal.hold import figure_of, hold_focus
 from parfocal.microscope import ExperimentSettings
 from parfocal.model import FocusEstimator, Recipe, default_recipe, inheritance_of, starting_model, train

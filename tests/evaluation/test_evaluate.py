@@ -9,90 +9,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
-from scipy import ndimage
+from informed_estimator import InformedEstimator, make_dataset, text_of
 
-from parfocal.data import Annotation, Dataset, DatasetSettings, ObjectiveRecord, SplitRow
+from parfocal.data import CellRow, Dataset, write_cells
 from parfocal.errors import DatasetError, OutputError
-from parfocal.estimate import Estimator, FocusEstimate
-from parfocal.evaluation.evaluate import evaluate, json_text
+from parfocal.estimate import Estimator
+from parfocal.evaluation.evaluate import evaluate
+from parfocal.evaluation.json_text import json_text
 from parfocal.evaluation.figures import display_name
 from parfocal.evaluation.report import write_report
 from parfocal.focus_measures import FOCUS_MEASURES
-from parfocal.zstack import ZStack
-
-OBJECTIVE = ObjectiveRecord(numerical_aperture=1.3, magnification=40, immersion_index=1.515)
-PARTS = ("train", "train", "train", "validation", "test", "test")
-
-
-def blobs(seed: int, *, focus_z_um: float) -> ZStack:
-    """Eleven planes of blobs that blur with distance from focus and are darker on one side."""
-    generator = np.random.default_rng(seed)
-    z_um = np.arange(11.0) + generator.uniform(-0.3, 0.3, 11)
-    points = np.where(generator.random((32, 32)) > 0.98, 8000.0, 0.0)
-    frames = [
-        ndimage.gaussian_filter(points, 0.8 + 0.4 * abs(z - focus_z_um)) + 1000 + 20 * (z - focus_z_um)
-        for z in z_um
-    ]
-    return ZStack(np.rint(frames).astype(np.uint16), z_um, 0.24)
-
-
-def make_dataset(folder: Path, *, objective: ObjectiveRecord | None = OBJECTIVE) -> Dataset:
-    settings = DatasetSettings(
-        name="blobs & <dots>",
-        objective=objective,
-        pixel_size_um=0.24,
-        wavelength_um=0.56,
-        experiments=("one",),
-    )
-    dataset = Dataset.create(folder, settings)
-    names = [f"field-{index}" for index in range(len(PARTS))]
-    for index, name in enumerate(names):
-        dataset.write(name, blobs(index, focus_z_um=5.0 + 0.1 * index))
-    dataset.annotate(
-        Annotation(name, 5.0 + 0.1 * index, "ann", "2018-07-01T12:00:00+00:00")
-        for index, name in enumerate(names)
-    )
-    dataset.write_split([SplitRow(name, "one", part) for name, part in zip(names, PARTS, strict=True)])
-    return dataset
-
-
-class InformedEstimator:
-    """Knows every frame of a dataset and adds a known error to the truth."""
-
-    fingerprint = "informed-1"
-
-    def __init__(
-        self,
-        dataset: Dataset,
-        *,
-        error_um: float = 0.2,
-        z_range_um: tuple[float, float] = (-4.0, 4.0),
-        silent_above_um: float = np.inf,
-    ) -> None:
-        self.z_range_um = z_range_um
-        self._error_um = error_um
-        self._silent_above_um = silent_above_um
-        self._truth_um: dict[bytes, float] = {}
-        for name in dataset.stack_ids():
-            stack = dataset.read(name)
-            for frame, z in zip(stack.frames_zyx, stack.defocus_um(dataset.focus_z_um(name)), strict=True):
-                self._truth_um[frame.tobytes()] = float(z)
-
-    def estimate(self, frame_yx: NDArray[Any], *, pixel_size_um: float) -> FocusEstimate:
-        truth_um = self._truth_um[np.ascontiguousarray(frame_yx).tobytes()]
-        answer_um = np.nan if truth_um > self._silent_above_um else truth_um + self._error_um
-        return FocusEstimate(
-            defocus_um=answer_um,
-            std_um=0.3,
-            interval90_um=(answer_um - 0.5, answer_um + 0.5),
-            probabilities=np.ones(1),
-            bin_centres_um=np.zeros(1),
-            in_distribution=0.9,
-            accepted=abs(truth_um) < 3,
-            layers_um=(answer_um,),
-            latency_ms=1.0,
-        )
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +29,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 @pytest.fixture(scope="module")
 def out(tmp_path_factory: pytest.TempPathFactory, dataset: Dataset) -> Path:
     folder = tmp_path_factory.mktemp("out") / "made" / "for it"
-    evaluate(InformedEstimator(dataset), dataset, out=folder)
+    evaluate(InformedEstimator(dataset), dataset, out=folder, name="informed")
     return folder
 
 
@@ -150,7 +76,7 @@ def test_accepted_frames_have_their_own_accuracy(metrics: dict[str, Any], datase
 
 def test_the_record_says_what_was_evaluated_on_what(metrics: dict[str, Any], dataset: Dataset) -> None:
     assert metrics["part"] == "test"
-    assert metrics["model"] == {"fingerprint": "informed-1", "z_range_um": [-4.0, 4.0]}
+    assert metrics["model"] == {"name": "informed", "fingerprint": "informed-1", "z_range_um": [-4.0, 4.0]}
     assert metrics["dataset"]["fingerprint"] == dataset.fingerprint()
     assert metrics["dataset"]["objective"]["numerical_aperture"] == 1.3
     assert metrics["n_baseline_stacks"] == 3
@@ -174,7 +100,8 @@ def test_a_measure_that_sees_the_blur_beats_the_constant_when_helped(metrics: di
 def test_the_table_of_frames_holds_every_answer(metrics: dict[str, Any], out: Path, dataset: Dataset) -> None:
     with (out / metrics["frames"]).open(newline="") as file:
         rows = list(csv.DictReader(file))
-    columns = "stack plane actual_um inferred_um std_um low_um high_um in_distribution accepted"
+    columns = "stack plane actual_um inferred_um std_um low_um high_um in_distribution accepted pit"
+    columns += " experiment n_cells"
     assert list(rows[0]) == columns.split()
     assert {row["stack"] for row in rows} == set(dataset.ids_in("test"))
     assert sorted(float(row["actual_um"]) for row in rows) == pytest.approx(in_range(dataset, "test"))
@@ -185,8 +112,11 @@ def test_the_table_of_frames_holds_every_answer(metrics: dict[str, Any], out: Pa
 
 
 def test_nothing_half_written_is_left(out: Path) -> None:
-    figures = {f"{n}.svg" for n in ("error_summary", "confusion_map", "error_by_z", "inferred_vs_actual")}
-    assert {item.name for item in out.iterdir()} == {"metrics.json", "per_frame.csv", "report.html"} | figures
+    names = ("error_summary", "confusion_map", "error_by_z", "inferred_vs_actual", "reliability")
+    files = {"metrics.json", "per_frame.csv", "report.html", "worst"} | {f"{name}.svg" for name in names}
+    assert {item.name for item in out.iterdir()} == files
+    worst = {item.name for item in (out / "worst").iterdir()}
+    assert worst == {"worst.json"} | {f"{n}.{kind}" for n in range(1, 7) for kind in ("png", "svg")}
 
 
 def test_what_is_returned_is_what_is_written(dataset: Dataset, tmp_path: Path) -> None:
@@ -209,13 +139,13 @@ def test_an_unknown_depth_of_field_and_silence_are_reported_as_such(tmp_path: Pa
     got = evaluate(estimator, dataset, out=tmp_path / "out")
     assert got["dof_um"] is None
     assert 0.3 < got["answered_rate"] < 0.7
-    assert "depths of field" not in (tmp_path / "out" / "report.html").read_text()
+    assert "depths of field" not in text_of(tmp_path / "out" / "report.html")
 
 
 def test_a_model_that_never_answers_still_gets_its_report(dataset: Dataset, tmp_path: Path) -> None:
     got = evaluate(InformedEstimator(dataset, silent_above_um=-np.inf), dataset, out=tmp_path)
     assert got["mae_um"] is None
-    assert "no answer for any" in (tmp_path / "report.html").read_text()
+    assert "no answer for any" in text_of(tmp_path / "report.html")
 
 
 def test_stacks_out_of_the_models_reach_are_refused(dataset: Dataset, tmp_path: Path) -> None:
@@ -232,14 +162,15 @@ def test_a_folder_that_cannot_be_made_is_refused_before_any_work(dataset: Datase
 
 
 def test_the_report_is_one_file_that_needs_no_network(out: Path) -> None:
-    page = (out / "report.html").read_text()
-    assert page.count("data:image/svg+xml;base64,") == 4
+    page = text_of(out / "report.html")
+    assert page.count("data:image/svg+xml;base64,") == 5 + 6
+    assert page.count("data:image/png;base64,") == 6
     assert not re.search(r"""(src|href)=["'](?!data:)""", page)
     assert "<script" not in page
 
 
 def test_the_report_says_the_verdict_in_um_and_depths_of_field(out: Path, metrics: dict[str, Any]) -> None:
-    page = html.unescape((out / "report.html").read_text())
+    page = html.unescape(text_of(out / "report.html"))
     depths = 0.2 / metrics["dof_um"]
     assert f"Half of the images are within 0.20 µm ({depths:.2f} depths of field) of focus" in page
     assert "100 % within 1 µm; the side of focus is wrong in 0 %." in page
@@ -254,7 +185,7 @@ def test_the_report_lists_every_measure_alone_and_helped_and_draws_the_best(out:
 
 
 def test_names_from_the_dataset_cannot_break_the_page(out: Path) -> None:
-    page = (out / "report.html").read_text()
+    page = text_of(out / "report.html")
     assert "<dots>" not in page
     assert "blobs &amp; &lt;dots&gt;" in page
 
@@ -263,6 +194,61 @@ def test_the_report_can_be_drawn_again_from_the_numbers(out: Path) -> None:
     page = (out / "report.html").read_bytes()
     (out / "report.html").unlink()
     assert write_report(out).read_bytes() == page
+
+
+def test_the_page_shows_the_worst_images_and_which_of_them_the_model_refuses(out: Path) -> None:
+    page = text_of(out / "report.html")
+    assert page.count("off by 0.20 µm") == 6
+    assert page.count("the model abstains</figcaption>") == 2
+
+
+def test_the_intervals_of_the_report_hold_as_often_as_they_do(out: Path, metrics: dict[str, Any]) -> None:
+    found = metrics["reliability"]
+    # the error is 2/3 of the stated deviation, which intervals of 50 % and more hold
+    assert found["normal"]["share"] == [0.0] * 4 + [1.0] * 6
+    assert found["interval90"]["share"] == metrics["interval90_coverage"] == 1
+    assert found["distribution"]["share"] == [None] * 10  # the fake has a single bin
+    assert "in 100 % of the images (95 %: 100 to 100 %): they are wider than needed" in text_of(
+        out / "report.html"
+    )
+
+
+def test_one_experiment_and_unknown_cells_are_left_out_with_a_word(
+    out: Path, metrics: dict[str, Any]
+) -> None:
+    assert list(metrics["by_experiment"]) == ["one"]
+    assert metrics["by_experiment"]["one"]["mae_um"] == metrics["mae_um"]
+    assert metrics["by_density"] == {}
+    page = text_of(out / "report.html")
+    assert "All stacks are of one experiment" in page
+    assert "told by cells.csv" in page
+
+
+def test_experiments_and_numbers_of_cells_have_their_own_accuracy(tmp_path: Path) -> None:
+    dataset = make_dataset(tmp_path / "data", experiments=("one", "two"))
+    rows = [
+        CellRow(name, "yeast", 1.0, 1.0, 5.0, 2.0, "floor")
+        for count, name in enumerate(dataset.stack_ids())
+        for _ in range(count)
+    ]
+    write_cells(dataset.folder, rows)
+    got = evaluate(InformedEstimator(dataset), dataset, out=tmp_path / "out", part="train")
+    assert {name: block["n_stacks"] for name, block in got["by_experiment"].items()} == {"one": 2, "two": 1}
+    assert {name: block["n_cells"] for name, block in got["by_density"].items()} == {
+        "fewest": [0, 0],
+        "middle": [1, 1],
+        "most": [2, 2],
+    }
+    page = text_of(tmp_path / "out" / "report.html")
+    assert "fewest: 0" in page and "<td>two<small>" in page
+
+
+def test_numbers_of_an_earlier_version_are_refused(out: Path, tmp_path: Path) -> None:
+    metrics = json.loads((out / "metrics.json").read_text())
+    del metrics["reliability"]
+    (tmp_path / "metrics.json").write_text(json.dumps(metrics))
+    with pytest.raises(DatasetError, match="expected reliability among the numbers"):
+        write_report(tmp_path)
 
 
 def test_a_report_without_numbers_is_refused(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from parfocal.errors import OutputError
+from parfocal.evaluation.comparison_figure import error_by_stack, error_by_z_of_both
 from parfocal.evaluation.figures import (
     confusion_map,
     display_name,
@@ -21,6 +22,8 @@ from parfocal.evaluation.figures import (
 from parfocal.evaluation.metrics import bin_edges_um, focus_metrics
 from parfocal.evaluation.overview import overview
 from parfocal.focus_measures import FOCUS_MEASURES
+from parfocal.evaluation.reliability import reliability
+from parfocal.evaluation.reliability_figure import reliability_diagram
 
 ACTUAL = np.tile(np.linspace(-5, 5, 11), 3)
 INFERRED = ACTUAL + np.random.default_rng(0).normal(0, 0.3, len(ACTUAL))
@@ -38,6 +41,24 @@ def lock_record(n: int) -> dict[str, Any]:
     return {"time_h": hours, "stage_um": focal + defocus, "focal_um": focal, "tolerance_um": 1.0}
 
 
+def told_reliability(**others: Any) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "actual_um": ACTUAL,
+        "inferred_um": INFERRED,
+        "std_um": np.full(len(ACTUAL), 0.3),
+        "low_um": INFERRED - 0.5,
+        "high_um": INFERRED + 0.5,
+        "pit": np.linspace(0, 1, len(ACTUAL)),
+        "accepted": np.full(len(ACTUAL), True),
+        "stacks": np.repeat(np.arange(3), 11),
+    }
+    return reliability(**told | others)
+
+
+def by_stack(a_um: list[float], b_um: list[float]) -> dict[str, Any]:
+    return {"a_mae_um": a_um, "b_mae_um": b_um}
+
+
 def figures() -> dict[str, Figure]:
     helped = {"brenner": block(0 * ACTUAL), "brenner_with_oracles": block(ACTUAL * 0.9)}
     record = lock_record(50)
@@ -51,6 +72,9 @@ def figures() -> dict[str, Figure]:
         "focus_over_time": focus_over_time(
             **record, true_defocus_um=np.zeros(50), events=[(3.0, "lost"), (3.5, "found")], title="Run"
         ),
+        "reliability_diagram": reliability_diagram(told_reliability()),
+        "error_by_stack": error_by_stack(by_stack([0.1, 0.2], [0.2, 0.1])),
+        "error_by_z_of_both": error_by_z_of_both(block()["mae_by_z"], block(0 * ACTUAL)["mae_by_z"]),
     }
 
 
@@ -59,9 +83,10 @@ def test_every_axis_of_every_figure_says_what_and_in_which_unit(name: str) -> No
     figure = figures()[name]
     shown = [axes for axes in figure.axes if axes.get_label() != "<colorbar>"]
     assert shown
-    assert any("(µm)" in axes.get_xlabel() or "(h)" in axes.get_xlabel() for axes in shown)
+    units = ("(µm)", "(h)", "(%)")
+    assert any(axes.get_xlabel().endswith(units) for axes in shown)
     if name != "error_summary":
-        assert all("(µm)" in axes.get_ylabel() for axes in shown)
+        assert all(axes.get_ylabel().endswith(units) for axes in shown)
 
 
 @pytest.mark.parametrize("suffix", ["svg", "png", "pdf"])
@@ -103,6 +128,34 @@ def test_help_shares_the_row_of_the_measure_it_helps() -> None:
 def test_every_measure_has_a_name_for_people(name: str) -> None:
     assert display_name(name) != name
     assert "_" not in display_name(name)
+
+
+def test_the_reliability_of_silence_can_be_drawn() -> None:
+    nothing = np.full(len(ACTUAL), np.nan)
+    [axes] = reliability_diagram(told_reliability(inferred_um=nothing)).axes
+    assert not axes.containers
+
+
+def test_the_stated_interval_stands_at_90_percent_of_the_reliability_diagram() -> None:
+    found = told_reliability()
+    [axes] = reliability_diagram(found).axes
+    [bar] = axes.containers
+    np.testing.assert_allclose(bar.lines[0].get_xydata(), [[90, 100 * found["interval90"]["share"]]])
+
+
+@pytest.mark.parametrize(
+    ("worst_um", "scale"), [(0.3, "linear"), (30.0, "log")], ids=["alike", "one stack far worse"]
+)
+def test_stacks_of_any_errors_fit_between_the_same_ends(worst_um: float, scale: str) -> None:
+    [axes] = error_by_stack(by_stack([0.1, 0.2, worst_um], [0.2, 0.1, 0.15])).axes
+    assert axes.get_xscale() == axes.get_yscale() == scale
+    low, high = axes.get_xlim()
+    assert axes.get_ylim() == (low, high)
+    assert low < 0.1 < worst_um < high
+
+
+def test_stacks_without_any_error_can_be_drawn() -> None:
+    assert isinstance(error_by_stack(by_stack([0.0], [0.0])), Figure)
 
 
 def test_frames_without_an_answer_leave_a_gap_in_the_scatter() -> None:

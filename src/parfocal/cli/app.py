@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from parfocal.cli import acquire, datasets, demo, lock, models, runs, studies
+from parfocal.cli import acquire, datasets, demo, evaluation, lock, models, runs, studies
 from parfocal.cli.terminal import note, say
 from parfocal.errors import InputError, ParfocalError
 
@@ -27,7 +27,7 @@ app.command()(datasets.simulate)
 app.command("import")(datasets.import_)
 app.command()(models.train)
 app.command()(models.calibrate)
-app.command()(models.evaluate)
+app.command()(evaluation.evaluate)
 app.command()(models.estimate)
 app.command()(lock.lock)
 app.command("acquire-run")(acquire.acquire_run)

@@ -1,4 +1,4 @@
-"""The verbs that make and use models: ``train``, ``calibrate``, ``evaluate`` and ``estimate``."""
+"""The verbs that make and use models: ``train``, ``calibrate`` and ``estimate``."""
 
 from __future__ import annotations
 
@@ -273,55 +273,6 @@ def calibrate(
         note(f"Scale only: nobody said what is in focus. {say_it}")
     if fit.mae_after_um > fit.mae_before_um:
         note("The errors grew: what differs from stack to stack is no scale and no offset. Train instead.")
-
-
-def evaluate(
-    model: Model,
-    dataset: DatasetFolder,
-    out: Annotated[
-        Path, typer.Option(metavar="DIR", help="Folder for metrics.json, report.html and figures.")
-    ],
-    part: Annotated[str, typer.Option(help="train, validation or test.")] = "test",
-) -> None:
-    """Accuracy on one part of a dataset, beside classical measures; on the test part, stacks never seen."""
-    from parfocal.data import Dataset
-    from parfocal.evaluation.baselines import leading
-    from parfocal.evaluation.evaluate import evaluate as evaluate_model
-    from parfocal.model import FocusEstimator
-    from parfocal.model.serving import ready_for_dataset
-
-    opened = Dataset.open(dataset)
-    estimator = FocusEstimator.load(model)
-    estimator = estimator.with_header(ready_for_dataset(estimator.header, opened.settings))
-    with progress() as tell:
-        metrics = evaluate_model(
-            estimator,
-            opened,
-            out=out,
-            part=part,
-            progress=lambda done, total: tell("evaluate", done / total, f"{done} of {total} z-stacks"),
-        )
-    say(f"{metrics['n_images']} images of {metrics['n_stacks']} {part} stacks")
-    answered = {**metrics["accepted"], "accepted_rate": None}
-    baselines = leading(metrics["baselines"])
-    blocks = {"this model": metrics, "where answered": answered, **baselines}
-    say_table(
-        ("", "mean error (um)", "within 1 um", "wrong sign", "answered"),
-        [_accuracy_row(name, block) for name, block in blocks.items()],
-    )
-    if len(baselines) < len(metrics["baselines"]):
-        say("These classical measures err least; all are in the report.")
-    say(str(out / "report.html"))
-
-
-def _accuracy_row(name: str, block: Mapping[str, Any]) -> tuple[str, ...]:
-    cells = (
-        (block["mae_um"], ".3f"),
-        (block["within_1um"], ".1%"),
-        (block["wrong_sign_rate"], ".1%"),
-        (block["accepted_rate"], ".1%"),
-    )
-    return (name.replace("_", " "), *("-" if value is None else format(value, how) for value, how in cells))
 
 
 def estimate(

@@ -1,18 +1,13 @@
 """Evaluate an estimator on the held-out stacks of a dataset: numbers first, then figures and a report.
 
-Everything is drawn from ``metrics.json`` and ``per_frame.csv``, so that it can be drawn again without the
-model and without the images.
+Everything is drawn from ``metrics.json``, ``per_frame.csv`` and the folder ``worst``, so that it can be drawn
+again without the model and without the images.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import itertools
-import json
-import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,27 +19,23 @@ from parfocal.data.whole_file import write_whole_text
 from parfocal.errors import DatasetError, OutputError
 from parfocal.estimate import Estimator
 from parfocal.evaluation.baselines import ScoredStack, infer_baselines, score_stack
+from parfocal.evaluation.frames import (
+    FRAMES_FILE,
+    FrameResult,
+    ask,
+    column,
+    frame_result,
+    frames_text,
+    is_within,
+)
+from parfocal.evaluation.groups import metrics_by_density, metrics_by_label, stack_facts
+from parfocal.evaluation.json_text import json_text
 from parfocal.evaluation.metrics import Block, bin_edges_um, focus_metrics, metrics_by_band, wrong_sign_rate
-from parfocal.evaluation.report import FRAMES_FILE, METRICS_FILE, write_report
-from parfocal.zstack import ZStack
+from parfocal.evaluation.reliability import reliability
+from parfocal.evaluation.report import METRICS_FILE, write_report
+from parfocal.evaluation.worst import WorstImage, keep_worst, worst_of_stack, write_worst
 
 MOST_BASELINE_STACKS = 100  # an averaged profile is settled long before; scoring more only costs time
-_ROUNDING_UM = 1e-6  # stage positions are sums of steps: the last plane may lie a hair outside the range
-
-
-@dataclass(frozen=True)
-class FrameResult:
-    """What the estimator said of one frame: a row of ``per_frame.csv``."""
-
-    stack: str
-    plane: int
-    actual_um: float
-    inferred_um: float
-    std_um: float
-    low_um: float
-    high_um: float
-    in_distribution: float
-    accepted: bool
 
 
 def evaluate(
@@ -53,6 +44,7 @@ def evaluate(
     *,
     out: Path,
     part: str = "test",
+    name: str = "",
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
     """Accuracy of an estimator on every frame of one part of a dataset, beside classical baselines.
@@ -64,9 +56,12 @@ def evaluate(
     dataset : Dataset
         An annotated dataset with a split. The baselines learn from its ``train`` part.
     out : path
-        Folder for ``metrics.json``, ``per_frame.csv``, ``report.html`` and the figures; made if missing.
+        Folder for ``metrics.json``, ``per_frame.csv``, ``worst``, ``report.html`` and the figures; made if
+        missing.
     part : str
         Part of the split: ``train``, ``validation`` or ``test``.
+    name : str
+        What to call the model in the report.
     progress : callable, optional
         Told the number of stacks done and to do, after each.
 
@@ -74,14 +69,17 @@ def evaluate(
     -------
     dict
         The content of ``metrics.json``: the block of `focus_metrics` over the frames that the estimator
-        answered with a number, and the same ``by_band`` and for each of ``baselines``; ``accepted``, the
-        accuracy over the frames that it stands by; what ``model`` and ``dataset`` were; and
-        ``n_outside_range``, frames that lie outside the estimator's range and are left out.
+        answered with a number, and the same ``by_band``, ``by_experiment``, ``by_density`` (thirds of the
+        stacks by their number of cells; empty where the dataset does not tell it) and for each of
+        ``baselines``; ``reliability``, see there; ``accepted``, the accuracy over the frames that it stands
+        by; what ``model`` and ``dataset`` were; and ``n_outside_range``, frames that lie outside the
+        estimator's range and are left out.
 
     Raises
     ------
     DatasetError
-        If the part is empty, a stack is not annotated, or no frame lies within the estimator's range.
+        If the part is empty, a stack is not annotated, the table of cells cannot be read, or no frame lies
+        within the estimator's range.
     ModelError
         If the model was not made for these images.
     OutputError
@@ -89,82 +87,44 @@ def evaluate(
     """
     if part == "reject":
         raise DatasetError("Expected part train, validation or test: what must not be answered has no error.")
-    ids, training_ids = dataset.ids_in(part), _baseline_ids(dataset)
+    ids, training_ids, facts = dataset.ids_in(part), _baseline_ids(dataset), stack_facts(dataset)
     _make_folder(out)  # first: a folder that cannot be made should not cost an evaluation
     count = _counter(progress, total=len(ids) + len(training_ids))
     results: list[FrameResult] = []
+    worst: tuple[WorstImage, ...] = ()
     test: list[ScoredStack] = []
     for stack_id in ids:
         stack, focus_z_um = dataset.read(stack_id), dataset.focus_z_um(stack_id)
-        results += _frame_results(estimator, stack, stack_id=stack_id, focus_z_um=focus_z_um)
+        answers = ask(estimator, stack, focus_z_um=focus_z_um)
+        results += [frame_result(answer, stack=stack_id, **vars(facts[stack_id])) for answer in answers]
+        worst = keep_worst((*worst, *worst_of_stack(answers, stack, name=stack_id)))
         test.append(score_stack(stack, focus_z_um=focus_z_um))
         count()
     if not results:
         raise DatasetError(_nothing_in_range(dataset, part, test, estimator.z_range_um))
-    training = []
-    for stack_id in training_ids:
-        training.append(score_stack(dataset.read(stack_id), focus_z_um=dataset.focus_z_um(stack_id)))
-        count()
+    training = list(_scored(dataset, training_ids, count=count))
 
     inferred = infer_baselines(training, test, z_range_um=estimator.z_range_um)
-    baselines = {name: _in_range(z_um, test, estimator.z_range_um) for name, z_um in inferred.items()}
-    metrics = _metrics(estimator, dataset, part, results, baselines)
-    metrics["n_outside_range"] = sum(len(stack.defocus_um) for stack in test) - len(results)
-    metrics["n_baseline_stacks"] = len(training)
-    _write(out, metrics, results)
+    baselines = {method: _in_range(z_um, test, estimator.z_range_um) for method, z_um in inferred.items()}
+    metrics = {
+        "part": part,
+        "model": {
+            "name": name,
+            "fingerprint": estimator.fingerprint,
+            "z_range_um": list(estimator.z_range_um),
+        },
+        **_metrics(dataset, results, baselines, edges_um=bin_edges_um(*estimator.z_range_um)),
+        "n_outside_range": sum(len(stack.defocus_um) for stack in test) - len(results),
+        "n_baseline_stacks": len(training),
+    }
+    _write(out, metrics, results, worst)
     return metrics
 
 
-def json_text(values: Any) -> str:
-    """JSON text of plain values, with each list of numbers on one line.
-
-    Raises
-    ------
-    ValueError
-        If a value is not a number, infinite, or not of a JSON type.
-
-    Examples
-    --------
-    >>> print(json_text({"n": 2, "values": [0.5, None]}), end="")
-    {
-      "n": 2,
-      "values": [0.5, null]
-    }
-    """
-    text = json.dumps(values, indent=2, allow_nan=False)
-    # the innermost lists only; a line break never stands inside a JSON string
-    return re.sub(r"\[[^\[\]{}]*\]", _on_one_line, text) + "\n"
-
-
-def _on_one_line(found: re.Match[str]) -> str:
-    return re.sub(r",\n\s*", ", ", re.sub(r"\[\n\s*|\n\s*\]", lambda end: end[0].strip(), found[0]))
-
-
-def _frame_results(
-    estimator: Estimator, stack: ZStack, *, stack_id: str, focus_z_um: float
-) -> list[FrameResult]:
-    results = []
-    defocus_um = stack.defocus_um(focus_z_um)
-    for plane in np.flatnonzero(_within(defocus_um, estimator.z_range_um)):
-        estimate = estimator.estimate(stack.frames_zyx[plane], pixel_size_um=stack.pixel_size_um)
-        results.append(
-            FrameResult(
-                stack=stack_id,
-                plane=int(plane),
-                actual_um=float(defocus_um[plane]),
-                inferred_um=float(estimate.defocus_um),
-                std_um=float(estimate.std_um),
-                low_um=float(estimate.interval90_um[0]),
-                high_um=float(estimate.interval90_um[1]),
-                in_distribution=float(estimate.in_distribution),
-                accepted=bool(estimate.accepted),
-            )
-        )
-    return results
-
-
-def _within(defocus_um: NDArray[np.float64], z_range_um: tuple[float, float]) -> NDArray[np.bool_]:
-    return (defocus_um >= z_range_um[0] - _ROUNDING_UM) & (defocus_um <= z_range_um[1] + _ROUNDING_UM)
+def _scored(dataset: Dataset, ids: Iterable[str], *, count: Callable[[], None]) -> Iterable[ScoredStack]:
+    for stack_id in ids:
+        yield score_stack(dataset.read(stack_id), focus_z_um=dataset.focus_z_um(stack_id))
+        count()
 
 
 def _in_range(
@@ -174,7 +134,7 @@ def _in_range(
 ) -> NDArray[np.float64]:
     """What was inferred for the same frames, in the same order, as the model was asked."""
     pairs = zip(inferred_um, stacks, strict=True)
-    return np.concatenate([z_um[_within(stack.defocus_um, z_range_um)] for z_um, stack in pairs])
+    return np.concatenate([z_um[is_within(stack.defocus_um, z_range_um)] for z_um, stack in pairs])
 
 
 def _nothing_in_range(
@@ -205,50 +165,57 @@ def _make_folder(out: Path) -> None:
         raise OutputError(f"{out}: the folder cannot be made ({error.strerror}). Choose another.") from error
 
 
-def _write(out: Path, metrics: dict[str, Any], results: Sequence[FrameResult]) -> None:
+def _write(
+    out: Path, metrics: dict[str, Any], results: Sequence[FrameResult], worst: Sequence[WorstImage]
+) -> None:
     text = json_text(metrics)
-    write_whole_text(out / FRAMES_FILE, _csv_text(results))
+    write_whole_text(out / FRAMES_FILE, frames_text(results))
+    write_worst(out, worst)
     write_whole_text(out / METRICS_FILE, text)
     write_report(out)
 
 
 def _metrics(
-    estimator: Estimator,
     dataset: Dataset,
-    part: str,
     results: Sequence[FrameResult],
     baselines: Mapping[str, NDArray[np.float64]],
+    *,
+    edges_um: NDArray[np.float64],
 ) -> dict[str, Any]:
-    shared: dict[str, Any] = {
-        "stack_index": _column(results, "stack"),
-        "dof_um": dataset.settings.dof_um,
-        "bin_edges_um": bin_edges_um(*estimator.z_range_um),
-    }
+    stacks, dof_um = column(results, "stack"), dataset.settings.dof_um
+    actual_um, inferred_um = column(results, "actual_um"), column(results, "inferred_um")
+    shared: dict[str, Any] = {"stack_index": stacks, "dof_um": dof_um, "bin_edges_um": edges_um}
     of_model: dict[str, Any] = {
-        "interval_low_um": _column(results, "low_um"),
-        "interval_high_um": _column(results, "high_um"),
-        "accepted": _column(results, "accepted"),
+        **shared,
+        "interval_low_um": column(results, "low_um"),
+        "interval_high_um": column(results, "high_um"),
+        "accepted": column(results, "accepted"),
     }
-    actual_um, inferred_um = _column(results, "actual_um"), _column(results, "inferred_um")
+    experiments, n_cells = column(results, "experiment"), column(results, "n_cells")
     return {
-        "part": part,
-        "model": {"fingerprint": estimator.fingerprint, "z_range_um": list(estimator.z_range_um)},
         "dataset": _described(dataset),
         "frames": FRAMES_FILE,
-        **focus_metrics(actual_um, inferred_um, **shared, **of_model),
-        "by_band": metrics_by_band(actual_um, inferred_um, **shared, **of_model),
-        "accepted": _accepted_block(results, dof_um=dataset.settings.dof_um),
+        **focus_metrics(actual_um, inferred_um, **of_model),
+        "by_band": metrics_by_band(actual_um, inferred_um, **of_model),
+        "by_experiment": metrics_by_label(experiments.tolist(), actual_um, inferred_um, **of_model),
+        "by_density": metrics_by_density(
+            stacks.tolist(), n_cells.tolist(), actual_um, inferred_um, **of_model
+        ),
+        "reliability": _reliability(results),
+        "accepted": _accepted_block(results, dof_um=dof_um),
         "baselines": {name: focus_metrics(actual_um, z_um, **shared) for name, z_um in baselines.items()},
     }
 
 
-def _column(results: Sequence[FrameResult], name: str) -> NDArray[Any]:
-    return np.array([getattr(result, name) for result in results])
+def _reliability(results: Sequence[FrameResult]) -> dict[str, Any]:
+    names = ("actual_um", "inferred_um", "std_um", "low_um", "high_um", "pit", "accepted")
+    columns: dict[str, Any] = {name: column(results, name) for name in names}
+    return reliability(stacks=column(results, "stack"), **columns)
 
 
 def _accepted_block(results: Sequence[FrameResult], *, dof_um: float | None) -> Block:
-    actual_um, inferred_um = _column(results, "actual_um"), _column(results, "inferred_um")
-    kept = _column(results, "accepted") & np.isfinite(inferred_um)
+    actual_um, inferred_um = column(results, "actual_um"), column(results, "inferred_um")
+    kept = column(results, "accepted") & np.isfinite(inferred_um)
     error_um = np.abs(inferred_um - actual_um)[kept]
     return {
         "rate": error_um.size / len(results),
@@ -270,11 +237,3 @@ def _baseline_ids(dataset: Dataset) -> tuple[str, ...]:
     ids = [row.stack for row in dataset.split() if row.part == "train" and row.stack in annotated]
     every = -(-len(ids) // MOST_BASELINE_STACKS) or 1
     return tuple(ids[::every])
-
-
-def _csv_text(results: Sequence[FrameResult]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, [field.name for field in fields(FrameResult)], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(asdict(result) for result in results)
-    return text.getvalue()

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from parfocal.evaluation.bootstrap import ci95_of_mean
+
 Block = dict[str, Any]
 """The numbers of one set of frames, as metrics.json holds them."""
 
@@ -20,7 +22,6 @@ BANDS_UM: tuple[tuple[str, float, float], ...] = (
 """Bands of distance from focus: name, and the ends of ``low < |z| <= high`` in um."""
 
 _MOST_BINS = 41  # the paper's finest map: 1 um over +-20 um
-_N_RESAMPLES = 1000
 
 
 def focus_metrics(
@@ -64,7 +65,8 @@ def focus_metrics(
         ``n_stacks, n_images``; ``answered_rate`` (a number was given) and ``accepted_rate`` (the estimator
         stands by it); ``mae_um`` with ``mae_um_ci95`` (bootstrap over stacks, None for one stack),
         ``median_abs_um, rmse_um, mse_um2, bias_um, std_um`` with error = inferred - actual; the fractions
-        ``within_1um, within_half_dof, wrong_sign_rate, interval90_coverage``; ``dof_um``; ``mae_by_z``
+        ``within_1um`` with ``within_1um_ci95``, ``within_half_dof, wrong_sign_rate, interval90_coverage``;
+        ``dof_um``; ``mae_by_z``
         (``bin_centres_um, mae_um, bias_um, n_images``) and ``confusion`` (``bin_edges_um, probability``:
         rows are actual bins, columns inferred ones, a row sums to 1). None where there is nothing to say.
 
@@ -91,9 +93,10 @@ def focus_metrics(
         "answered_rate": _mean(answered),
         "accepted_rate": _mean(trusted),
         "mae_um": _mean(np.abs(error)),
-        "mae_um_ci95": _bootstrap_ci95(np.abs(error), stacks[answered], seed=seed),
+        "mae_um_ci95": ci95_of_mean(np.abs(error), stacks[answered], seed=seed),
         **_error_moments(error),
         "within_1um": _mean(np.abs(error) <= 1.0),
+        "within_1um_ci95": ci95_of_mean(np.abs(error) <= 1.0, stacks[answered], seed=seed),
         "within_half_dof": None if dof_um is None else _mean(np.abs(error) <= dof_um / 2),
         "wrong_sign_rate": wrong_sign_rate(truth, answer, dof_um=dof_um),
         "interval90_coverage": _coverage(actual, interval_low_um, interval_high_um),
@@ -123,15 +126,30 @@ def metrics_by_band(actual_um: ArrayLike, inferred_um: ArrayLike, **others: Any)
     >>> list(metrics_by_band([-2, 4], [-2, 4], stack_index=[0, 0], bin_edges_um=[-5, 5]))
     ['0-3', '3-10']
     """
+    distance = np.abs(np.asarray(actual_um, np.float64))
+    inside = {name: (distance > low) & (distance <= high) for name, low, high in BANDS_UM}
+    return {
+        name: metrics_where(chosen, actual_um, inferred_um, **others)
+        for name, chosen in inside.items()
+        if chosen.any()
+    }
+
+
+def metrics_where(
+    chosen: NDArray[np.bool_], actual_um: ArrayLike, inferred_um: ArrayLike, **others: Any
+) -> Block:
+    """Block of `focus_metrics` over some frames.
+
+    Parameters
+    ----------
+    chosen : array of bool, shape (N,)
+        Which.
+    actual_um, inferred_um, **others
+        As in `focus_metrics`, of all N frames.
+    """
     actual, inferred = np.asarray(actual_um, np.float64), np.asarray(inferred_um, np.float64)
-    distance = np.abs(actual)
-    blocks = {}
-    for name, low, high in BANDS_UM:
-        inside = (distance > low) & (distance <= high)
-        if inside.any():
-            chosen = {key: _only(value, inside, per_frame=key in _PER_FRAME) for key, value in others.items()}
-            blocks[name] = focus_metrics(actual[inside], inferred[inside], **chosen)
-    return blocks
+    of_chosen = {key: _only(value, chosen, per_frame=key in _PER_FRAME) for key, value in others.items()}
+    return focus_metrics(actual[chosen], inferred[chosen], **of_chosen)
 
 
 _PER_FRAME = ("stack_index", "interval_low_um", "interval_high_um", "accepted")
@@ -192,17 +210,6 @@ def _error_moments(error_um: NDArray[np.float64]) -> dict[str, float | None]:
         "bias_um": float(np.mean(error_um)),
         "std_um": float(np.std(error_um)),
     }
-
-
-def _bootstrap_ci95(values: NDArray[np.float64], stacks: NDArray[Any], *, seed: int) -> list[float] | None:
-    names, stack_of = np.unique(stacks, return_inverse=True)
-    if len(names) < 2:
-        return None
-    totals = np.bincount(stack_of, weights=values)
-    counts = np.bincount(stack_of)
-    drawn = np.random.default_rng(seed).integers(len(names), size=(_N_RESAMPLES, len(names)))
-    means = totals[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
-    return [float(end) for end in np.percentile(means, [2.5, 97.5])]
 
 
 def wrong_sign_rate(

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import csv
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.figure import Figure
 
 from parfocal.data.whole_file import write_whole_text
@@ -23,17 +20,23 @@ from parfocal.evaluation.figures import (
     inferred_vs_actual,
     save_figure,
 )
+from parfocal.evaluation.frames import FrameResult, column, read_frames
+from parfocal.evaluation.montage import scale_bar_um
+from parfocal.evaluation.page import data_uri, in_depths, page_template, percent, percent_range, um
+from parfocal.evaluation.reliability_figure import reliability_diagram
+from parfocal.evaluation.worst import WORST_FOLDER, WorstImage, picture_name, read_worst
+from parfocal.evaluation.worst_figure import distribution_figure
 
 METRICS_FILE = "metrics.json"
-FRAMES_FILE = "per_frame.csv"
 REPORT_FILE = "report.html"
+FEW_STACKS = 10
+"""With fewer, intervals from drawing stacks again are too narrow."""
 
-_NOTHING = "–"  # noqa: RUF001
-_MINUS = "−"  # noqa: RUF001
+_DRAWN_FROM = ("by_band", "by_experiment", "by_density", "reliability", "baselines", "confusion", "mae_by_z")
 
 
 def write_report(folder: Path) -> Path:
-    """Draw the figures and ``report.html`` of an evaluation from its ``metrics.json`` and ``per_frame.csv``.
+    """Draw the figures and ``report.html`` of an evaluation from the numbers and pictures in its folder.
 
     Parameters
     ----------
@@ -52,20 +55,24 @@ def write_report(folder: Path) -> Path:
     OutputError
         If a file cannot be written.
     """
-    metrics, frames = _read(folder)
+    metrics, frames, worst = read_metrics(folder), read_frames(folder), read_worst(folder)
     baselines = by_error(metrics["baselines"])
     figures = {
-        name: save_figure(figure, folder / f"{name}.svg")
+        name: data_uri(save_figure(figure, folder / f"{name}.svg"))
         for name, figure in _figures(metrics, frames).items()
     }
-    page = _environment().get_template("report_template.html.j2")
+    page = page_template("report_template.html.j2")
     text = page.render(
         m=metrics,
         verdict=verdict(metrics),
         comparison=comparison(metrics),
-        figures={name: _data_uri(path) for name, path in figures.items()},
+        intervals=interval_verdict(metrics["reliability"]["interval90"]),
+        figures=figures,
+        worst=_worst_cards(folder, worst),
         unaided={name: block for name, block in baselines.items() if not is_helped(name)},
         helped={name: block for name, block in baselines.items() if is_helped(name)},
+        density_names={name: _cells(name, block) for name, block in metrics["by_density"].items()},
+        few_stacks=FEW_STACKS,
     )
     write_whole_text(folder / REPORT_FILE, text)
     return folder / REPORT_FILE
@@ -105,83 +112,78 @@ def comparison(metrics: Mapping[str, Any]) -> str:
     )
 
 
-def um(value: float | None) -> str:
-    """Write a length for people, as finely as means something.
+def interval_verdict(interval90: Mapping[str, Any]) -> str:
+    """Say whether the stated 90 % intervals hold as often as they should, in one sentence.
 
     Examples
     --------
-    >>> um(0.1234), um(12.34), um(-0.0123), um(None)
-    ('0.12 µm', '12.3 µm', '−0.012 µm', '–')
+    >>> interval_verdict({"share": 0.8, "share_ci95": [0.75, 0.86]})
+    'The stated 90 % intervals hold the truth in 80 % of the images (95 %: 75 to 86 %): they are too narrow.'
     """
-    if value is None:
-        return _NOTHING
-    digits = 3 if abs(value) < 0.02 else 2 if abs(value) < 9.95 else 1
-    return f"{value:.{digits}f} µm".replace("-", _MINUS)
+    share, ends = interval90["share"], interval90["share_ci95"]
+    if share is None:
+        return "The model states no intervals."
+    text = f"The stated 90 % intervals hold the truth in {percent(share)} of the images"
+    if ends is None:
+        return f"{text}."
+    low, high = ends
+    judged = "too narrow" if high < 0.9 else "wider than needed" if low > 0.9 else "as wide as they say"
+    return f"{text} (95 %: {percent_range(ends)}): they are {judged}."
 
 
-def percent(value: float | None) -> str:
-    """Write a fraction for people; 0 and 100 only where they are exact.
+def read_metrics(folder: Path) -> dict[str, Any]:
+    """The content of the ``metrics.json`` of an evaluation.
 
-    Examples
-    --------
-    >>> percent(0.5), percent(0.9996), percent(1.0), percent(0.0004)
-    ('50 %', '99.9 %', '100 %', '0.1 %')
+    Raises
+    ------
+    DatasetError
+        If it is missing, cannot be read, or lacks what pages are drawn from.
     """
-    if value is None:
-        return _NOTHING
-    share = 100 * value
-    if 0 < share < 1 or 99 < share < 100:
-        return f"{min(max(share, 0.1), 99.9):.1f} %"
-    return f"{share:.0f} %"
-
-
-def in_depths(metrics: Mapping[str, Any], key: str) -> str:
-    """Write a length of a block of metrics in depths of field; empty where the depth is unknown."""
-    if metrics["dof_um"] is None or metrics[key] is None:
-        return ""
-    return f"{metrics[key] / metrics['dof_um']:.2f} depths of field"
-
-
-def _read(folder: Path) -> tuple[dict[str, Any], dict[str, list[float]]]:
+    path = folder / METRICS_FILE
     try:
-        metrics = json.loads((folder / METRICS_FILE).read_text(encoding="utf-8"))
-        with (folder / FRAMES_FILE).open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-        names = ("actual_um", "inferred_um", "low_um", "high_um")
-        return metrics, {name: [float(row[name]) for row in rows] for name in names}
-    except (OSError, ValueError, KeyError) as error:
+        metrics: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        missing = [key for key in _DRAWN_FROM if key not in metrics]
+    except (OSError, ValueError) as error:
         raise DatasetError(
-            f"{folder}: expected {METRICS_FILE} and {FRAMES_FILE} as an evaluation writes them; "
-            f"got {error!r}. Evaluate again."
+            f"{path}: expected what an evaluation writes; got {error!r}. Evaluate again."
         ) from error
+    if missing:
+        raise DatasetError(
+            f"{path}: expected {', '.join(missing)} among the numbers; an earlier version wrote it. "
+            "Evaluate again."
+        )
+    return metrics
 
 
-def _figures(metrics: Mapping[str, Any], frames: Mapping[str, list[float]]) -> dict[str, Figure]:
+def _figures(metrics: Mapping[str, Any], frames: Sequence[FrameResult]) -> dict[str, Figure]:
     return {
         "error_summary": error_summary({"model": metrics, **leading(metrics["baselines"])}),
         "confusion_map": confusion_map(metrics["confusion"]),
         "error_by_z": error_by_z(metrics["mae_by_z"], dof_um=metrics["dof_um"]),
         "inferred_vs_actual": inferred_vs_actual(
-            frames["actual_um"],
-            frames["inferred_um"],
-            interval_low_um=frames["low_um"],
-            interval_high_um=frames["high_um"],
+            column(frames, "actual_um"),
+            column(frames, "inferred_um"),
+            interval_low_um=column(frames, "low_um"),
+            interval_high_um=column(frames, "high_um"),
         ),
+        "reliability": reliability_diagram(metrics["reliability"]),
     }
 
 
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("parfocal", "evaluation"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(um=um, percent=percent, display_name=display_name)
-    environment.globals["in_depths"] = in_depths
-    return environment
+def _worst_cards(folder: Path, worst: Sequence[WorstImage]) -> list[dict[str, Any]]:
+    """Each image, its picture and its figure, which is written beside the picture."""
+    into = folder / WORST_FOLDER
+    return [
+        {
+            "image": image,
+            "picture": data_uri(into / picture_name(number)),
+            "distribution": data_uri(save_figure(distribution_figure(image), into / f"{number}.svg")),
+            "bar_um": scale_bar_um(image.width_um),
+        }
+        for number, image in enumerate(worst, start=1)
+    ]
 
 
-def _data_uri(path: Path) -> str:
-    return "data:image/svg+xml;base64," + base64.b64encode(path.read_bytes()).decode("ascii")
+def _cells(third: str, block: Mapping[str, Any]) -> str:
+    low, high = block["n_cells"]
+    return f"{third}: {low}" if low == high else f"{third}: {low} to {high}"
