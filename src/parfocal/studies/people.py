@@ -312,7 +312,7 @@ def _whole_stacks(results: Results) -> Finding:
     people, network = sorted(errors[p.name] for p in PEOPLE), errors[NETWORKS[WEI]]
     agrees = network <= AS_GOOD * people[0] and network < people[1]
     return Finding(
-        "In a whole stack the network finds the plane as well as the best person, and better than the others.",
+        "In a whole stack the network finds the plane as well as the best person and better than the others.",
         f"Root mean square of the difference from the reference (µm): {_said(errors)}.",
         "agrees" if agrees else "differs",
         _ASSUMED if agrees else f"{_ASSUMED} The network has learned for {_steps(results)} steps.",
@@ -377,10 +377,10 @@ def how(size: Size) -> str:
     n_tests = round(0.2 * YEAST_STACKS[size])
     return (
         f"{n_tests} whole stacks that no network saw, and {IMAGES} of their images at most. Four simulated "
-        f"people; {ORIGINAL.name} annotated the {YEAST_STACKS[size] - n_tests} stacks that the networks learned "
-        f"from: the 2018 network at {downsampling}X, {WEI_STEPS[size]:,} steps, batches of {batch_size}; the "
-        "default of parfocal train; and the shipped model, calibrated. A network finds the plane from all "
-        "planes that it sees near focus. The paper: four people, 100 stacks and 100 images."
+        f"people; {ORIGINAL.name} annotated the {YEAST_STACKS[size] - n_tests} stacks that the networks "
+        f"learned from: the 2018 network at {downsampling}X, {WEI_STEPS[size]:,} steps, batches of "
+        f"{batch_size}; the default of parfocal train; and the shipped model, calibrated. A network finds the "
+        "plane from all planes that it sees near focus. The paper: four people, 100 stacks and 100 images."
     )
 
 
