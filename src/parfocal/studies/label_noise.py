@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -134,7 +135,7 @@ def _draw(results: Results) -> Figure:
     for learner in _learners(results):
         colour, marker = _LOOKS[learner]
         jittered, biased = _jittered(results, learner), _biased(results, learner)
-        look = {"color": colour, "marker": marker}
+        look: dict[str, Any] = {"color": colour, "marker": marker}
         x = [told["label_jitter_um"] for told in jittered]
         panels[0].plot(x, [told["std_um"] for told in jittered], label=NAMES[learner], **look)
         panels[1].plot(x, [told["bias_um"] for told in jittered], **look)
@@ -158,7 +159,7 @@ def _annotators_own(panels: Sequence[Axes], results: Results) -> None:
     learner = _learners(results)[0]
     jittered, biased = _jittered(results, learner), _biased(results, learner)
     jitters = [told["label_jitter_um"] for told in jittered]
-    look = {"color": GREY, "linestyle": "--"}
+    look: dict[str, Any] = {"color": GREY, "linestyle": "--"}
     panels[0].plot(jitters, [told["label_std_um"] for told in jittered], label="the annotations", **look)
     panels[1].plot(jitters, [-told["label_mean_um"] for told in jittered], **look)
     panels[2].plot(

@@ -214,7 +214,7 @@ def subjects_of(results: Results) -> Subjects:
 @in_project_style
 def _draw(results: Results) -> Figure:
     subjects = subjects_of(results)
-    figure = Figure(figsize=(7.2, 3.0), layout="constrained")
+    figure = Figure(figsize=(7.2, 3.4), layout="constrained")
     panels = figure.subplots(1, 3)
     for axes, test, title in zip(panels, TESTS, _TITLES, strict=True):
         axes.axhline(0, color=GREY, linewidth=0.8)
@@ -379,8 +379,8 @@ def how(size: Size) -> str:
         f"{n_tests} whole stacks that no network saw, and {IMAGES} of their images at most. Four simulated "
         f"people; {ORIGINAL.name} annotated the {YEAST_STACKS[size] - n_tests} stacks that the networks "
         f"learned from: the 2018 network at {downsampling}X, {WEI_STEPS[size]:,} steps, batches of "
-        f"{batch_size}; the default of parfocal train; and the shipped model, calibrated. A network finds the "
-        "plane from all planes that it sees near focus. The paper: four people, 100 stacks and 100 images."
+        f"{batch_size}; the default of parfocal train; and the shipped model, calibrated. A network finds "
+        "the plane from all that it sees near focus. The paper: four people, 100 stacks and 100 images."
     )
 
 
