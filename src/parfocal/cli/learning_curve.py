@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from parfocal.cli.options import DatasetFolder, Json, positive
 from parfocal.cli.terminal import progress, say, say_json, say_table
+
+if TYPE_CHECKING:
+    from parfocal.model.learning_curve import LearningCurve
 
 
 def learning_curve(
@@ -51,15 +54,16 @@ def learning_curve(
                 "verdict": curve.verdict,
             }
         )
-        return
+    else:
+        say_curve(curve)
+
+
+def say_curve(curve: LearningCurve) -> None:
+    """Print a small table, and whether more stacks would help."""
     say_table(
         ("training stacks", "mean error (um)", "95 %"),
         [
-            (
-                str(point.n_stacks),
-                f"{point.mae_um:.3f}",
-                f"{point.interval95_um[0]:.3f} to {point.interval95_um[1]:.3f}",
-            )
+            (str(point.n_stacks), f"{point.mae_um:.3f}", "{:.3f} to {:.3f}".format(*point.interval95_um))
             for point in curve.points
         ],
     )
