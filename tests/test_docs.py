@@ -68,6 +68,7 @@ def test_every_verb_is_in_the_readme() -> None:
         "calibrate",
         "evaluate",
         "estimate",
+        "learning-curve",
         "lock",
         "acquire-run",
         "runs",

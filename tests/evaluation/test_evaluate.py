@@ -15,8 +15,8 @@ from parfocal.data import CellRow, Dataset, write_cells
 from parfocal.errors import DatasetError, OutputError
 from parfocal.estimate import Estimator
 from parfocal.evaluation.evaluate import evaluate
-from parfocal.evaluation.json_text import json_text
 from parfocal.evaluation.figures import display_name
+from parfocal.evaluation.json_text import json_text
 from parfocal.evaluation.report import write_report
 from parfocal.focus_measures import FOCUS_MEASURES
 

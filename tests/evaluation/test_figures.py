@@ -21,9 +21,9 @@ from parfocal.evaluation.figures import (
 )
 from parfocal.evaluation.metrics import bin_edges_um, focus_metrics
 from parfocal.evaluation.overview import overview
-from parfocal.focus_measures import FOCUS_MEASURES
 from parfocal.evaluation.reliability import reliability
 from parfocal.evaluation.reliability_figure import reliability_diagram
+from parfocal.focus_measures import FOCUS_MEASURES
 
 ACTUAL = np.tile(np.linspace(-5, 5, 11), 3)
 INFERRED = ACTUAL + np.random.default_rng(0).normal(0, 0.3, len(ACTUAL))

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from parfocal.cli import acquire, datasets, demo, evaluation, lock, models, runs, studies
+from parfocal.cli import acquire, datasets, demo, evaluation, learning_curve, lock, models, runs, studies
 from parfocal.cli.terminal import note, say
 from parfocal.errors import InputError, ParfocalError
 
@@ -29,6 +29,7 @@ app.command()(models.train)
 app.command()(models.calibrate)
 app.command()(evaluation.evaluate)
 app.command()(models.estimate)
+app.command("learning-curve")(learning_curve.learning_curve)
 app.command()(lock.lock)
 app.command("acquire-run")(acquire.acquire_run)
 app.add_typer(runs.app, name="runs")

@@ -15,7 +15,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -49,6 +49,8 @@ class Dataset:
         Where it is.
     settings : DatasetSettings
         What holds for all its stacks.
+    given_split : tuple of SplitRow, optional
+        In place of the split in the folder; see `with_split`.
 
     Notes
     -----
@@ -67,6 +69,7 @@ class Dataset:
 
     folder: Path
     settings: DatasetSettings
+    given_split: tuple[SplitRow, ...] | None = None
 
     @classmethod
     def create(cls, folder: Path, settings: DatasetSettings) -> Self:
@@ -214,7 +217,11 @@ class Dataset:
         DatasetError
             If the split has not been written, or cannot be read.
         """
-        return read_split(self.folder / "split.csv")
+        return read_split(self.folder / "split.csv") if self.given_split is None else self.given_split
+
+    def with_split(self, rows: Sequence[SplitRow]) -> Self:
+        """The same stacks, or some of them, in other parts; nothing is written."""
+        return replace(self, given_split=tuple(rows))
 
     def write_split(self, rows: Sequence[SplitRow]) -> None:
         """Write the split, once; the same split again changes nothing.
@@ -260,11 +267,11 @@ class Dataset:
         -----
         The time of an annotation is left out: what a model learns from does not depend on it.
         """
-        split_path = self.folder / "split.csv"
+        is_split = self.given_split is not None or (self.folder / "split.csv").exists()
         content = {
             "settings": self.settings.model_dump(mode="json"),
             "annotations": [(row.stack, row.focus_z_um, row.annotator) for row in self.annotations()],
-            "split": [vars(row) for row in self.split()] if split_path.exists() else None,
+            "split": [vars(row) for row in self.split()] if is_split else None,
             "stacks": [(stack, self.stack_path(stack).stat().st_size) for stack in self.stack_ids()],
         }
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""What ``parfocal train`` and ``parfocal calibrate`` make of the stacks of a study, beside the 2018 network."""
+"""What ``parfocal train`` and ``parfocal calibrate`` make of the stacks of a study."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from parfocal.data.dataset import Dataset
+from parfocal.errors import InputError
 from parfocal.model import (
     FocusEstimator,
     Inheritance,
@@ -17,11 +18,12 @@ from parfocal.model import (
     starting_model,
 )
 from parfocal.model.one_stack import fit_to_microscope
+from parfocal.model.serving import ready_for_dataset
 from parfocal.studies.learned import learn
 from parfocal.studies.study import Size, Told
 from parfocal.zstack import ZStack
 
-DEFAULT_STEPS: Mapping[Size, int | None] = {"toy": 4, "quick": 400, "paper": None}
+DEFAULT_STEPS: Mapping[Size, int | None] = {"toy": 4, "quick": 300, "paper": None}
 """None: as many as the default has."""
 SHIPPED = "bright-field"
 """To be calibrated where training would start from no shipped model."""
@@ -77,10 +79,16 @@ def calibrate_shipped(dataset: Dataset, work: Path) -> tuple[FocusEstimator, Tol
     Returns
     -------
     FocusEstimator
+        The model as it is, where these stacks look too strange to it for a line.
     dict
-        ``start``, and the line that was fitted: ``scale`` and ``offset_um``.
+        ``start``, and the line that was fitted, ``scale`` and ``offset_um``; or why none was, ``refused``.
     """
     start, model = starting_model(dataset) or find_model(SHIPPED), work / "model.safetensors"
-    fit = fit_to_microscope(start, dataset.folder, out=model)
-    told = {"start": start.stem, "steps": 0, "scale": fit.scale, "offset_um": fit.offset_um}
-    return FocusEstimator.load(model), told
+    told: Told = {"start": start.stem, "steps": 0}
+    try:
+        fit = fit_to_microscope(start, dataset.folder, out=model)
+    except InputError as error:
+        shipped = FocusEstimator.load(start)
+        ready = ready_for_dataset(shipped.header, dataset.settings)
+        return shipped.with_header(ready), {**told, "refused": str(error)}
+    return FocusEstimator.load(model), {**told, "scale": fit.scale, "offset_um": fit.offset_um}

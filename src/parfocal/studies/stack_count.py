@@ -8,9 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, ScalarFormatter
 
+from parfocal.data.dataset import Dataset
 from parfocal.evaluation.figures import BLUE, GREEN, GREY, ORANGE, PURPLE, in_project_style
 from parfocal.model import FocusEstimator
-from parfocal.data.dataset import Dataset
 from parfocal.studies.default_training import DEFAULT_STEPS, calibrate_shipped, learn_default
 from parfocal.studies.learned import ask, collected, learn, subset, without_maps
 from parfocal.studies.paper_network import STEPS, paper_recipe
@@ -56,7 +56,7 @@ def stocks(size: Size) -> Sequence[Stock]:
 def cases(size: Size) -> Sequence[Case]:
     """A model for each learner and number of stacks."""
     return tuple(
-        Case(f"{learner}-{count}", {"learner": learner, "n_stacks": count}, cost=_COST[learner])
+        Case(f"{learner}-{count}", {"learner": learner, "collected": count}, cost=_COST[learner])
         for learner, counts in COUNTS[size].items()
         for count in counts
     )
@@ -65,7 +65,7 @@ def cases(size: Size) -> Sequence[Case]:
 def run(case: Case, place: Place) -> Told:
     """Learns from some stacks, each draw a part of the larger ones, and is asked about the test stacks."""
     yeast = place.dataset("yeast")
-    few = subset(yeast, place.work / "stacks", collected(yeast, case.values["n_stacks"]))
+    few = subset(yeast, place.work / "stacks", collected(yeast, case.values["collected"]))
     model, told = _learned(case.values["learner"], few, place)
     return {**told, **without_maps(ask(model, few))}
 
@@ -94,7 +94,7 @@ def _draw(results: Results) -> Figure:
     for axes in (left, right):
         axes.set(xlabel="z-stacks to learn from", xscale="log")
         axes.set_xticks([1, 2, 5, 10, 20, 50, 100, 200, 400])
-        axes.set_xlim(0.8, 1.3 * max(told["n_stacks"] for told in results.cases.values()))
+        axes.set_xlim(0.8, 1.3 * max(told["collected"] for told in results.cases.values()))
     for axis in (left.xaxis, right.xaxis, right.yaxis):
         axis.set_major_formatter(ScalarFormatter())
         axis.set_minor_formatter(NullFormatter())
@@ -105,7 +105,7 @@ def _draw(results: Results) -> Figure:
 def _series(left: Axes, right: Axes, rows: Sequence[Told], *, learner: str, shift: float) -> None:
     colour, marker = _LOOKS[learner]
     left.errorbar(
-        [shift * told["n_stacks"] for told in rows],
+        [shift * told["collected"] for told in rows],
         [told["bias_um"] for told in rows],
         [told["std_um"] for told in rows],
         color=colour,
@@ -114,7 +114,7 @@ def _series(left: Axes, right: Axes, rows: Sequence[Told], *, learner: str, shif
         capsize=2.5,
     )
     right.plot(
-        [told["n_stacks"] for told in rows],
+        [told["collected"] for told in rows],
         [told["mse_um2"] for told in rows],
         color=colour,
         marker=marker,
@@ -132,7 +132,7 @@ def figures(results: Results) -> Mapping[str, Drawn]:
 
 
 def _rows(results: Results, learner: str) -> list[Told]:
-    return sorted(results.where(learner=learner), key=lambda told: int(told["n_stacks"]))
+    return sorted(results.where(learner=learner), key=lambda told: int(told["collected"]))
 
 
 def table(results: Results) -> Table:
@@ -141,8 +141,8 @@ def table(results: Results) -> Table:
         ("learner", "stacks", "mean error (µm)", "s.d. (µm)", "MSE (µm²)", "within 1 µm", "steps"),
         [
             (
-                NAMES[told["learner"]],
-                str(told["n_stacks"]),
+                NAMES[told["learner"]] + (" (refused)" if "refused" in told else ""),
+                str(told["collected"]),
                 f"{told['bias_um']:+.2f}",
                 f"{told['std_um']:.2f}",
                 f"{told['mse_um2']:.2f}",
@@ -151,7 +151,8 @@ def table(results: Results) -> Table:
             )
             for told in results.cases.values()
         ],
-        note="One in five of the stacks is for validation. All are asked about the same test stacks.",
+        note="One in five of the stacks is for validation. All are asked about the same test stacks. "
+        "Refused: the stacks looked too strange to be calibrated on; the shipped model was asked as it is.",
     )
 
 
@@ -163,9 +164,9 @@ def findings(results: Results) -> Sequence[Finding]:
 def _knee(results: Results) -> Finding:
     rows = _rows(results, WEI)
     first, last = rows[0], rows[-1]
-    middle = min(rows, key=lambda told: abs(told["n_stacks"] - PAPERS_KNEE))
-    said = ", ".join(f"{told['n_stacks']} stacks {told['mse_um2']:.1f}" for told in rows)
-    reaches = first["n_stacks"] < middle["n_stacks"] < last["n_stacks"] and last["n_stacks"] > PAPERS_KNEE
+    middle = min(rows, key=lambda told: abs(told["collected"] - PAPERS_KNEE))
+    said = ", ".join(f"{told['collected']} stacks {told['mse_um2']:.1f}" for told in rows)
+    reaches = first["collected"] < middle["collected"] < last["collected"] and last["collected"] > PAPERS_KNEE
     agrees = _falls(first, middle) > max(_falls(middle, last), 0.0)
     return Finding(
         "The mean squared error drops at about 100 z-stacks, then slowly decreases.",
@@ -190,8 +191,8 @@ def _most_is_best(results: Results) -> Finding:
     agrees = best is rows[-1]
     return Finding(
         "The network that learned from all stacks outperforms those of smaller data sets.",
-        f"The 2018 network was best with {best['n_stacks']} stacks ({best['mse_um2']:.1f} µm²); with all "
-        f"{rows[-1]['n_stacks']} it has {rows[-1]['mse_um2']:.1f} µm².",
+        f"The 2018 network was best with {best['collected']} stacks ({best['mse_um2']:.1f} µm²); with all "
+        f"{rows[-1]['collected']} it has {rows[-1]['mse_um2']:.1f} µm².",
         "agrees" if agrees else "differs",
         "" if agrees else "Where the number of steps is what limits a network, more stacks do not help it.",
     )
@@ -201,17 +202,17 @@ def _fewest(results: Results) -> Finding:
     target = _rows(results, WEI)[-1]
     ours = [told for learner in (DEFAULT, FRESH, CALIBRATED) for told in _rows(results, learner)]
     as_good = [told for told in ours if told["mse_um2"] <= target["mse_um2"]]
-    limit = f"the 2018 network with {target['n_stacks']} has {target['mse_um2']:.2f} µm²"
+    limit = f"the 2018 network with {target['collected']} has {target['mse_um2']:.2f} µm²"
     if not as_good:
         return Finding(_ABOUT_100, f"No other learner was as good: {limit}.", "agrees")
-    few = min(as_good, key=lambda told: (int(told["n_stacks"]), float(told["mse_um2"])))
-    fewer = few["n_stacks"] < PAPERS_KNEE and few["n_stacks"] < target["n_stacks"]
+    few = min(as_good, key=lambda told: (int(told["collected"]), float(told["mse_um2"])))
+    fewer = few["collected"] < PAPERS_KNEE and few["collected"] < target["collected"]
     return Finding(
         _ABOUT_100,
-        f"{NAMES[few['learner']].capitalize()}: {few['mse_um2']:.2f} µm² with {few['n_stacks']} "
-        f"stack{'s' if few['n_stacks'] > 1 else ''}; {limit}.",
+        f"{NAMES[few['learner']].capitalize()}: {few['mse_um2']:.2f} µm² with {few['collected']} "
+        f"stack{'s' if few['collected'] > 1 else ''}; {limit}.",
         "differs" if fewer else "agrees",
-        "The shipped model learned from many other simulated microscopes, none of them this one."
+        "The shipped model knows many other microscopes and specimens, of the same virtual optics."
         if fewer and few["learner"] != FRESH
         else "It is smaller, and sees each stack in many guises."
         if fewer
@@ -229,8 +230,8 @@ def how(size: Size) -> str:
     fewer = "" if steps is None else f", stopped after {steps:,} steps,"
     return (
         f"{YEAST_STACKS[size]} simulated stacks of yeast, a fifth of them for tests. The 2018 network: "
-        f"{', '.join(map(str, COUNTS[size][WEI]))} stacks, {STEPS[size]:,} steps each, at {downsampling}X with "
-        f"batches of {batch_size}; the default of parfocal train{fewer} and the shipped model beside it. "
+        f"{', '.join(map(str, COUNTS[size][WEI]))} stacks, {STEPS[size]:,} steps each, at {downsampling}X "
+        f"with batches of {batch_size}; the default of parfocal train{fewer} and the shipped model. "
         "One training for each point. The paper: 50 to 345 stacks, 100,000 steps, a batch of 50."
     )
 
