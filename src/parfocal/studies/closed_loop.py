@@ -346,9 +346,8 @@ def _held(paper: Told, none: Told) -> Finding:
 
 def _many_cells(paper: Told) -> Finding:
     true_um = np.abs(np.array(paper["course"]["true_um"], np.float64))
-    first, last = (
-        float(np.sqrt(np.mean(part**2))) for part in (true_um[: len(true_um) // 2], _late(true_um))
-    )
+    middle = len(true_um) // 2
+    first, last = (float(np.sqrt(np.mean(part**2))) for part in (true_um[:middle], true_um[middle:]))
     is_so = last < 1.5 * first
     return Finding(
         "Focus is held regardless of what is in the field, from 15 cells to many hundreds.",
@@ -357,10 +356,6 @@ def _many_cells(paper: Told) -> Finding:
         "agrees" if is_so else "differs",
         "The field holds no more cells than that; the paper's is four times as large." if is_so else "",
     )
-
-
-def _late(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    return values[len(values) // 2 :]
 
 
 def _ours(results: Results) -> Finding:
@@ -380,9 +375,9 @@ def how(size: Size) -> str:
     return (
         f"{plan.hours:g} simulated hours with {plan.drift_um:g} µm of drift, {plan.n_frames:,} frames, one "
         f"every {plan.period_s:g} s, cells that change every {plan.scene_every_s / 60:g} minutes in a field "
-        f"of {field_um:g} µm; the 2018 network at 4X, trained by {STEPS[size]:,} steps, and the shipped model, "
-        "which is not trained for it. The paper: 24 hours at 20 frames a second, 15 to many hundreds of "
-        "cells, a network with 100,000 steps, a real microscope."
+        f"of {field_um:g} µm; the 2018 network at 4X, trained by {STEPS[size]:,} steps, and the shipped "
+        "model, which is not trained for it. The paper: 24 hours at 20 frames a second, 15 to many hundreds "
+        "of cells, a network with 100,000 steps, a real microscope."
     )
 
 

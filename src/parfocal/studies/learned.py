@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from parfocal.data.annotation import Annotation
 from parfocal.data.dataset import Dataset
@@ -131,11 +132,17 @@ def learn(
 
 
 def ask(
-    estimator: FocusEstimator, dataset: Dataset, *, within_um: float = WITHIN_UM, part: str = "test"
+    estimator: FocusEstimator,
+    dataset: Dataset,
+    *,
+    within_um: float = WITHIN_UM,
+    part: str = "test",
+    edges_um: ArrayLike | None = None,
 ) -> Told:
     """Errors of a model on the frames of the test stacks near focus, as `focus_metrics` gives them.
 
-    Every frame counts, whether the model stands by its answer or not.
+    Every frame counts, whether the model stands by its answer or not. The tables have round bins, or those of
+    the edges that are given.
     """
     truth, answers, stacks = [], [], []
     for stack_id in dataset.ids_in(part):
@@ -150,7 +157,7 @@ def ask(
         truth,
         answers,
         stack_index=stacks,
-        bin_edges_um=bin_edges_um(-within_um, within_um),
+        bin_edges_um=bin_edges_um(-within_um, within_um) if edges_um is None else edges_um,
         dof_um=dataset.settings.dof_um,
     )
 
