@@ -24,7 +24,7 @@ from parfocal.optics import VirtualMicroscope, settings_of_day
 from parfocal.rigs import NEW_DAY
 from parfocal.studies.learned import collected, learn, subset
 from parfocal.studies.ours import SHIPPED, shipped_for
-from parfocal.studies.paper_network import STEPS, paper_recipe
+from parfocal.studies.paper_network import paper_recipe
 from parfocal.studies.stocks import FIELD_UM, YEAST_STACKS, yeast, yeast_stock
 from parfocal.studies.study import Case, Drawn, Finding, Place, Results, Size, Stock, Study, Table, Told
 
@@ -43,6 +43,8 @@ MOST_KEPT = 2000
 """Of the frames of a case, for the figures."""
 LEARNED_FROM: Mapping[Size, int] = {"toy": 3, "quick": YEAST_STACKS["quick"], "paper": YEAST_STACKS["paper"]}
 """Stacks, at most."""
+STEPS: Mapping[Size, int] = {"toy": 4, "quick": 800, "paper": 100_000}
+"""Of the 2018 network."""
 SEED = 100
 
 
@@ -113,7 +115,7 @@ def run(case: Case, place: Place) -> Told:
     if holder == PAPER:
         yeasts = place.dataset("yeast")
         few = subset(yeasts, place.work / "stacks", collected(yeasts, LEARNED_FROM[place.size]))
-        network, told = learn(few, place.work, paper_recipe(place.size))
+        network, told = learn(few, place.work, paper_recipe(place.size, steps=STEPS[place.size]))
         make = paper_rule(network)
     elif holder == OURS:
         make = focus_lock(shipped_for(place.dataset("yeast").settings))

@@ -28,7 +28,7 @@ STACKS: Mapping[Size, int] = {"toy": 5, "quick": 50, "paper": 136}
 STEP_UM: Mapping[Size, float] = {"toy": 60.0, "quick": 12.0, "paper": 12.0}
 """Between planes."""
 STEPS: Mapping[Size, int] = {"toy": 2, "quick": 300, "paper": 100_000}
-OUR_STEPS: Mapping[Size, int] = {"toy": 2, "quick": 300, "paper": 6000}
+OUR_STEPS: Mapping[Size, int] = {"toy": 2, "quick": 600, "paper": 6000}
 BIN_UM, REACH_UM = 12.0, 300.0
 EDGES_UM = (np.arange(-25, 27) - 0.5) * BIN_UM
 """Of the maps: a bin for each plane of a stack that is centred on focus."""

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from parfocal.evaluation.figures import in_project_style
 from parfocal.optics import RodSettings, VirtualMicroscope, YeastSettings
 from parfocal.studies.learned import ask, collected, learn, subset, without_maps
-from parfocal.studies.ours import SHIPPED, fresh_recipe, shipped_for
-from parfocal.studies.paper_network import STEPS, paper_recipe
+from parfocal.studies.ours import PIXEL_UM, SHIPPED, fresh_recipe, shipped_for
+from parfocal.studies.paper_network import paper_recipe
 from parfocal.studies.stocks import FIELD_UM, yeast
 from parfocal.studies.study import Case, Drawn, Finding, Place, Results, Size, Stock, Study, Table, Told
 
@@ -38,6 +38,8 @@ STACKS: Mapping[Size, int] = {"toy": 3, "quick": 40, "paper": 431}
 """Of each domain."""
 STEP_UM: Mapping[Size, float] = {"toy": 3.0, "quick": 1.0, "paper": 1.0}
 DOWNSAMPLING: Mapping[Size, int] = {"toy": 10, "quick": 10, "paper": 4}
+STEPS: Mapping[Size, int] = {"toy": 4, "quick": 800, "paper": 100_000}
+OUR_PIXEL_UM: Mapping[Size, float] = {"toy": 0.36, "quick": 0.36, "paper": PIXEL_UM}
 OUR_STEPS: Mapping[Size, int] = {"toy": 2, "quick": 300, "paper": 6000}
 _FIELD_OF_RODS_UM = 60.0
 
@@ -97,9 +99,9 @@ def run(case: Case, place: Place) -> Told:
         return {"asked": {name: without_maps(block) for name, block in answers.items()}}
     few = subset(asked[domain], place.work / "stacks", collected(asked[domain], STACKS["paper"]))
     recipe = (
-        paper_recipe(place.size, downsampling=DOWNSAMPLING[place.size])
+        paper_recipe(place.size, downsampling=DOWNSAMPLING[place.size], steps=STEPS[place.size])
         if network == PAPER
-        else fresh_recipe(steps=OUR_STEPS[place.size])
+        else fresh_recipe(steps=OUR_STEPS[place.size], pixel_um=OUR_PIXEL_UM[place.size])
     )
     model, told = learn(few, place.work, recipe)
     return {**told, "asked": {name: without_maps(ask(model, one)) for name, one in asked.items()}}
