@@ -117,6 +117,19 @@ def test_any_number_of_training_frames_will_do(n_frames: int) -> None:
     assert np.isfinite(learned.scores(few)).all()
 
 
+def test_a_wide_gap_of_the_answers_leaves_no_frame_unjudged() -> None:
+    low, high = evidence(20, seed=0), evidence(20, seed=1)
+    apart = Evidence(
+        tuple(np.concatenate(views) for views in zip(low.views, high.views, strict=True)),
+        np.concatenate([low.defocus_um - 200, high.defocus_um + 200]),
+        np.concatenate([low.spread_um, high.spread_um]),
+        np.concatenate([low.probabilities, high.probabilities]),
+    )
+    learned = learn_familiarity(apart, held_out=apart, n_stacks=100)
+    assert np.isfinite(learned.scores(apart)).all()
+    assert np.isfinite(learned.scores(low)).all()  # these lie in the gap
+
+
 def test_one_frame_in_a_hundred_is_doubted() -> None:
     learned = learn_familiarity(evidence(3000, seed=0), held_out=evidence(1000, seed=1), n_stacks=100)
     assert np.mean(learned.scores(evidence(3000, seed=2)) < 0.5) == pytest.approx(0.01, abs=0.01)

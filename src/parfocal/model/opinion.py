@@ -21,6 +21,8 @@ SHRINKAGE, SCARCITY = 0.02, 0.1
 """Of the covariance towards its diagonal: at least, and times numbers over frames where those are few."""
 GROUP_UM, GROUPS_APART_UM = 1.5, 2.0
 """Training frames within about so far are what a frame is compared to; and how densely that is kept."""
+FARTHEST = 700.0
+"""In the exponent of a weight: a little more, and it is 0."""
 UNITS = 64
 _OF_DISTANCE = ("groups_um", "means", "whitening", "levels")
 
@@ -131,7 +133,8 @@ def learn_opinion(familiar: View, strange: View | None, *, held_out: View, seed:
 
 def _nearness(defocus_um: Floats, groups_um: Floats) -> Floats:
     apart = (np.clip(defocus_um, groups_um[0], groups_um[-1])[:, None] - groups_um) / GROUP_UM
-    nearness: Floats = np.exp(-0.5 * apart**2)
+    # No weight is 0: where none is near, in a gap of the answers, all frames count alike.
+    nearness: Floats = np.exp(-np.minimum(0.5 * apart**2, FARTHEST))
     return nearness
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from parfocal.data.annotation import Annotation
 from parfocal.data.dataset import Dataset
@@ -158,20 +158,34 @@ def answers_of(
 
 
 def ask(
-    estimator: FocusEstimator, dataset: Dataset, *, within_um: float = WITHIN_UM, part: str = "test"
+    estimator: FocusEstimator,
+    dataset: Dataset,
+    *,
+    within_um: float = WITHIN_UM,
+    part: str = "test",
+    edges_um: ArrayLike | None = None,
 ) -> Told:
-    """Errors of a model on the frames of the test stacks near focus, as `focus_metrics` gives them."""
+    """Errors of a model on the frames of the test stacks near focus, as `focus_metrics` gives them.
+
+    The tables have round bins, or those of the edges that are given.
+    """
     answers = answers_of(estimator, dataset, within_um=within_um, part=part)
-    return errors_of(answers, dataset, within_um=within_um)
+    return errors_of(answers, dataset, within_um=within_um, edges_um=edges_um)
 
 
-def errors_of(answers: Answers, dataset: Dataset, *, within_um: float = WITHIN_UM) -> Told:
+def errors_of(
+    answers: Answers,
+    dataset: Dataset,
+    *,
+    within_um: float = WITHIN_UM,
+    edges_um: ArrayLike | None = None,
+) -> Told:
     """A block of `focus_metrics`."""
     return focus_metrics(
         answers.actual_um,
         answers.inferred_um,
         stack_index=answers.stacks,
-        bin_edges_um=bin_edges_um(-within_um, within_um),
+        bin_edges_um=bin_edges_um(-within_um, within_um) if edges_um is None else edges_um,
         dof_um=dataset.settings.dof_um,
     )
 

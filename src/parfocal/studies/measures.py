@@ -295,8 +295,8 @@ def table(results: Results) -> Table:
             )
             for name in FOCUS_MEASURES
         ],
-        note="All in µm: median distance of the plane from focus, mean absolute error for one image. Favours: "
-        "the side of focus and the largest score of the stack.",
+        note="All in µm: median distance of the plane from focus, mean absolute error for one image. "
+        "Favours: the side of focus and the largest score of the stack.",
     )
 
 

@@ -148,7 +148,8 @@ def _read(kept: Path, name: str, key: str) -> Told | None:
 
 
 def _key(study: Study, case: Case, size: Size, stocks: Mapping[str, Path]) -> str:
-    made_of: list[Any] = [study.name, size, dict(case.values), sorted(path.name for path in stocks.values())]
+    stacks = sorted(path.name for path in stocks.values())
+    made_of: list[Any] = [study.name, study.how(size), dict(case.values), stacks]
     return sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:12]
 
 
