@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -118,7 +118,7 @@ def _say_comparison(out: Path, other: Path) -> None:
     say(str(out / "compare.html"))
 
 
-def _accuracy_row(name: str, block: dict[str, Any]) -> tuple[str, ...]:
+def _accuracy_row(name: str, block: Mapping[str, Any]) -> tuple[str, ...]:
     cells = (
         (block["mae_um"], ".3f"),
         (block["within_1um"], ".1%"),

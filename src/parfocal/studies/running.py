@@ -20,7 +20,7 @@ from typing import Any
 from parfocal.compute import run_tasks
 from parfocal.data.whole_file import write_whole_text
 from parfocal.errors import InputError, OutputError
-from parfocal.evaluation.evaluate import json_text
+from parfocal.evaluation.json_text import json_text
 from parfocal.studies.machine import machine
 from parfocal.studies.stocks import facts_of, make_stocks
 from parfocal.studies.study import Case, Place, Results, Run, Size, Study, Told, longest_first
