@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -36,6 +38,16 @@ def run_square(case: Case, place: Place) -> Told:
     if Path(case.values["log"]).with_name(f"fail-{case.name}").exists():
         raise ParfocalError(f"{case.name} fails.")
     return {"square": case.values["n"] ** 2, "work": str(place.work)}
+
+
+def run_killed_once(case: Case, place: Place) -> Told:
+    """As `run_square`; but the first time its worker is killed, as by a system short of memory."""
+    told = run_square(case, place)
+    marker = Path(case.values["log"]).with_name(f"killed-{case.name}")
+    if case.values["n"] == 2 and not marker.exists():
+        marker.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return told
 
 
 def squares(log: Path, numbers: Sequence[int] = (1, 2, 3)) -> Study:
@@ -109,6 +121,15 @@ def test_a_study_that_failed_goes_on_where_it_was(tmp_path: Path) -> None:
     fails.unlink()
     run_study(squares(log), out, size="toy")
     assert ran(log) == ["n-3", "n-2", "n-1", "n-1"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
+def test_the_case_of_a_killed_worker_is_run_again(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    study = replace(squares(log), run=run_killed_once)
+    results = run_study(study, tmp_path / "out", size="toy", workers=2)
+    assert [told["square"] for told in results.cases.values()] == [1, 4, 9]
+    assert ran(log).count("n-2") >= 2
 
 
 def test_a_case_has_a_folder_of_its_own_that_is_gone_afterwards(tmp_path: Path) -> None:

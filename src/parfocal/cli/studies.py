@@ -39,9 +39,8 @@ def _about(
 def _list() -> None:
     from parfocal.studies.catalogue import load_all
 
-    say_table(
-        ("study", "in the paper", "question"), [(one.name, one.paper, one.question) for one in load_all()]
-    )
+    for one in load_all():
+        say(f"{one.name:<16}{one.paper:<25}{one.question}")
 
 
 def _add(name: str, *, told: str) -> None:
