@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter, ScalarFormatter
+from matplotlib.ticker import NullFormatter
 
 from parfocal.data.dataset import Dataset
 from parfocal.evaluation.figures import BLUE, GREEN, GREY, ORANGE, PURPLE, in_project_style
@@ -96,7 +96,7 @@ def _draw(results: Results) -> Figure:
         axes.set_xticks([1, 2, 5, 10, 20, 50, 100, 200, 400])
         axes.set_xlim(0.8, 1.3 * max(told["collected"] for told in results.cases.values()))
     for axis in (left.xaxis, right.xaxis, right.yaxis):
-        axis.set_major_formatter(ScalarFormatter())
+        axis.set_major_formatter("{x:g}")
         axis.set_minor_formatter(NullFormatter())
     figure.legend(loc="outside upper center", ncols=2)
     return figure
