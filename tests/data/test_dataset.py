@@ -141,6 +141,14 @@ def test_a_split_is_written_once(dataset: Dataset) -> None:
     assert dataset.split() == tuple(rows)
 
 
+def test_another_split_is_not_written_and_counts_in_the_fingerprint(dataset: Dataset) -> None:
+    stack = dataset.stack_ids()[0]
+    alone = dataset.with_split([SplitRow(stack, "day1", "train")])
+    assert alone.ids_in("train") == (stack,)
+    assert not (dataset.folder / "split.csv").exists()
+    assert alone.fingerprint() != dataset.fingerprint()
+
+
 def test_a_split_of_unknown_or_repeated_stacks_is_refused(dataset: Dataset) -> None:
     with pytest.raises(DatasetError, match="got 'z'"):
         dataset.write_split([SplitRow("z", "day 1", "train")])

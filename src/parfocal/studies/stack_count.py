@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter, ScalarFormatter
+from matplotlib.ticker import NullFormatter
 
 from parfocal.data.dataset import Dataset
 from parfocal.evaluation.figures import BLUE, GREEN, GREY, ORANGE, PURPLE, in_project_style
@@ -96,7 +96,7 @@ def _draw(results: Results) -> Figure:
         axes.set_xticks([1, 2, 5, 10, 20, 50, 100, 200, 400])
         axes.set_xlim(0.8, 1.3 * max(told["collected"] for told in results.cases.values()))
     for axis in (left.xaxis, right.xaxis, right.yaxis):
-        axis.set_major_formatter(ScalarFormatter())
+        axis.set_major_formatter("{x:g}")
         axis.set_minor_formatter(NullFormatter())
     figure.legend(loc="outside upper center", ncols=2)
     return figure
@@ -167,22 +167,18 @@ def _knee(results: Results) -> Finding:
     middle = min(rows, key=lambda told: abs(told["collected"] - PAPERS_KNEE))
     said = ", ".join(f"{told['collected']} stacks {told['mse_um2']:.1f}" for told in rows)
     reaches = first["collected"] < middle["collected"] < last["collected"] and last["collected"] > PAPERS_KNEE
-    agrees = _falls(first, middle) > max(_falls(middle, last), 0.0)
+    drop, rest = first["mse_um2"] - middle["mse_um2"], middle["mse_um2"] - last["mse_um2"]
+    agrees = drop > rest >= 0
     return Finding(
         "The mean squared error drops at about 100 z-stacks, then slowly decreases.",
         f"The 2018 network (µm²): {said}.",
         "open" if not reaches else "agrees" if agrees else "differs",
-        "One network for each number of stacks: two of the same kind differ by chance too."
-        if reaches and not agrees
-        else ""
+        ""
+        if reaches and agrees
+        else "One network for each number of stacks: two of the same kind differ by chance too."
         if reaches
         else "Too few numbers of stacks about 100 were run to tell.",
     )
-
-
-def _falls(before: Told, after: Told) -> float:
-    """Part by which the mean squared error falls from one model to another."""
-    return 1 - float(after["mse_um2"]) / float(before["mse_um2"])
 
 
 def _most_is_best(results: Results) -> Finding:
@@ -191,8 +187,8 @@ def _most_is_best(results: Results) -> Finding:
     agrees = best is rows[-1]
     return Finding(
         "The network that learned from all stacks outperforms those of smaller data sets.",
-        f"The 2018 network was best with {best['collected']} stacks ({best['mse_um2']:.1f} µm²); with all "
-        f"{rows[-1]['collected']} it has {rows[-1]['mse_um2']:.1f} µm².",
+        f"The 2018 network was best with {best['collected']} stacks, {best['mse_um2']:.1f} µm²"
+        + ("." if agrees else f"; with all {rows[-1]['collected']} it has {rows[-1]['mse_um2']:.1f} µm²."),
         "agrees" if agrees else "differs",
         "" if agrees else "Where the number of steps is what limits a network, more stacks do not help it.",
     )
