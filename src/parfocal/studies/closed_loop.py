@@ -43,7 +43,7 @@ MOST_KEPT = 2000
 """Of the frames of a case, for the figures."""
 LEARNED_FROM: Mapping[Size, int] = {"toy": 3, "quick": YEAST_STACKS["quick"], "paper": YEAST_STACKS["paper"]}
 """Stacks, at most."""
-STEPS: Mapping[Size, int] = {"toy": 4, "quick": 800, "paper": 100_000}
+STEPS: Mapping[Size, int] = {"toy": 4, "quick": 400, "paper": 100_000}
 """Of the 2018 network."""
 SEED = 100
 

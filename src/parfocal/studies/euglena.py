@@ -27,8 +27,8 @@ CROP_UM: Mapping[Size, float] = {"toy": 96.0, "quick": 160.0, "paper": 240.0}
 STACKS: Mapping[Size, int] = {"toy": 5, "quick": 50, "paper": 136}
 STEP_UM: Mapping[Size, float] = {"toy": 60.0, "quick": 12.0, "paper": 12.0}
 """Between planes."""
-STEPS: Mapping[Size, int] = {"toy": 2, "quick": 300, "paper": 100_000}
-OUR_STEPS: Mapping[Size, int] = {"toy": 2, "quick": 600, "paper": 6000}
+STEPS: Mapping[Size, int] = {"toy": 2, "quick": 200, "paper": 100_000}
+OUR_STEPS: Mapping[Size, int] = {"toy": 2, "quick": 400, "paper": 6000}
 BIN_UM, REACH_UM = 12.0, 300.0
 EDGES_UM = (np.arange(-25, 27) - 0.5) * BIN_UM
 """Of the maps: a bin for each plane of a stack that is centred on focus."""

@@ -40,7 +40,7 @@ LEARNERS: Mapping[Size, Sequence[str]] = {
 }
 NETWORK: Mapping[Size, tuple[int, int]] = {"toy": (10, 10), "quick": (4, 25), "paper": (4, 50)}
 """Downsampling and batch size of the 2018 network."""
-WEI_STEPS: Mapping[Size, int] = {**STEPS, "quick": 2400}
+WEI_STEPS: Mapping[Size, int] = {**STEPS, "quick": 800}
 IMAGES = 100
 """Single images that are asked about."""
 NEAR_UM = 5.0

@@ -29,8 +29,8 @@ COUNTS: Mapping[Size, Mapping[str, Sequence[int]]] = {
     "toy": {WEI: (3, 6), DEFAULT: (2,), FRESH: (), CALIBRATED: (1,)},
     "quick": {
         WEI: (25, 50, 80, 120),
-        DEFAULT: (1, 5, 10, 20, 50, 100),
-        FRESH: (5, 20, 100),
+        DEFAULT: (1, 5, 20, 100),
+        FRESH: (20, 100),
         CALIBRATED: (1, 5),
     },
     "paper": {

@@ -38,9 +38,9 @@ STACKS: Mapping[Size, int] = {"toy": 3, "quick": 40, "paper": 431}
 """Of each domain."""
 STEP_UM: Mapping[Size, float] = {"toy": 3.0, "quick": 1.0, "paper": 1.0}
 DOWNSAMPLING: Mapping[Size, int] = {"toy": 10, "quick": 10, "paper": 4}
-STEPS: Mapping[Size, int] = {"toy": 4, "quick": 800, "paper": 100_000}
+STEPS: Mapping[Size, int] = {"toy": 4, "quick": 400, "paper": 100_000}
 OUR_PIXEL_UM: Mapping[Size, float] = {"toy": 0.36, "quick": 0.36, "paper": PIXEL_UM}
-OUR_STEPS: Mapping[Size, int] = {"toy": 2, "quick": 300, "paper": 6000}
+OUR_STEPS: Mapping[Size, int] = {"toy": 2, "quick": 150, "paper": 6000}
 _FIELD_OF_RODS_UM = 60.0
 
 
