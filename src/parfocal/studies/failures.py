@@ -14,7 +14,7 @@ from parfocal.data.area_mean import area_mean
 from parfocal.data.dataset import Dataset
 from parfocal.estimate import Estimator, FocusEstimate
 from parfocal.evaluation.figures import BLUE, GREEN, VERMILION, in_project_style
-from parfocal.model import FocusEstimator, find_model
+from parfocal.model import FocusEstimator
 from parfocal.studies.failure_scenes import (
     FEW_UP,
     HALF_UP,
@@ -26,7 +26,7 @@ from parfocal.studies.failure_scenes import (
     with_cells,
 )
 from parfocal.studies.learned import collected, learn, subset
-from parfocal.studies.ours import SHIPPED, fine_tuned_recipe, shipped_for
+from parfocal.studies.ours import learn_default, shipped_for
 from parfocal.studies.paper_network import STEPS, paper_recipe
 from parfocal.studies.stocks import FIELD_UM, YEAST_STACKS, yeast, yeast_stock
 from parfocal.studies.study import Case, Drawn, Finding, Place, Results, Size, Stock, Study, Table, Told
@@ -116,8 +116,7 @@ def _network(name: str, place: Place) -> tuple[FocusEstimator, Told]:
     few = subset(stacks, place.work / "stacks", collected(stacks, LEARNED_FROM[place.size]))
     if name == PAPER:
         return learn(few, place.work, paper_recipe(place.size))
-    recipe = fine_tuned_recipe(few.settings, steps=FINE_TUNING_STEPS[place.size])
-    return learn(few, place.work, recipe, init=find_model(SHIPPED))
+    return learn_default(few, place.work, steps=FINE_TUNING_STEPS[place.size])
 
 
 Frame = tuple[NDArray[Any], float]

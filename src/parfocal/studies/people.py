@@ -17,8 +17,8 @@ from parfocal.data.dataset import Dataset
 from parfocal.evaluation.figures import BLACK, BLUE, GREY, ORANGE, PURPLE, in_project_style
 from parfocal.model import FocusEstimator
 from parfocal.studies.annotators import Annotator, annotated_by, looking_at
-from parfocal.studies.default_training import DEFAULT_STEPS, calibrate_shipped, learn_default
 from parfocal.studies.learned import WITHIN_UM, collected, learn, subset
+from parfocal.studies.ours import DEFAULT_STEPS, calibrate_shipped, learn_default
 from parfocal.studies.paper_network import STEPS, paper_recipe
 from parfocal.studies.stocks import YEAST_STACKS, yeast_stock
 from parfocal.studies.study import Case, Drawn, Finding, Place, Results, Size, Stock, Study, Table, Told

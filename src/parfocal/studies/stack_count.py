@@ -11,8 +11,8 @@ from matplotlib.ticker import NullFormatter
 from parfocal.data.dataset import Dataset
 from parfocal.evaluation.figures import BLUE, GREEN, GREY, ORANGE, PURPLE, in_project_style
 from parfocal.model import FocusEstimator
-from parfocal.studies.default_training import DEFAULT_STEPS, calibrate_shipped, learn_default
 from parfocal.studies.learned import ask, collected, learn, subset, without_maps
+from parfocal.studies.ours import DEFAULT_STEPS, calibrate_shipped, learn_default
 from parfocal.studies.paper_network import STEPS, paper_recipe
 from parfocal.studies.stocks import YEAST_STACKS, yeast_stock
 from parfocal.studies.study import Case, Drawn, Finding, Place, Results, Size, Stock, Study, Table, Told
