@@ -23,7 +23,7 @@ from parfocal.studies.learned import learn
 from parfocal.studies.study import Size, Told
 from parfocal.zstack import ZStack
 
-DEFAULT_STEPS: Mapping[Size, int | None] = {"toy": 4, "quick": 300, "paper": None}
+DEFAULT_STEPS: Mapping[Size, int | None] = {"toy": 4, "quick": 200, "paper": None}
 """None: as many as the default has."""
 SHIPPED = "bright-field"
 """To be calibrated where training would start from no shipped model."""

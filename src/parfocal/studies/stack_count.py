@@ -30,7 +30,7 @@ COUNTS: Mapping[Size, Mapping[str, Sequence[int]]] = {
     "quick": {
         WEI: (25, 50, 80, 120),
         DEFAULT: (1, 5, 10, 20, 50, 100),
-        FRESH: (5, 20, 100),
+        FRESH: (10, 100),
         CALIBRATED: (1, 5),
     },
     "paper": {
