@@ -29,7 +29,8 @@ MAY_IMPORT = {
     "focus_measures": FLOOR,
     "model": BELOW_MODEL | {"compute"},
     "evaluation": LEARNING,
-    "studies": LEARNING | {"evaluation", "collect", "compute", "control", "microscope", "hold", "rigs"},
+    "studies": LEARNING
+    | {"evaluation", "collect", "compute", "control", "microscope", "hold", "rigs"},
     "control": FLOOR,
     "microscope": FLOOR | {"optics", "control", "focus_measures"},
     "collect": LEARNING | {"compute"},
