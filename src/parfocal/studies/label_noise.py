@@ -33,7 +33,7 @@ LEARNERS: Mapping[Size, Sequence[str]] = {
     "quick": (WEI, DEFAULT),
     "paper": (WEI, DEFAULT, FRESH),
 }
-NETWORK: Mapping[Size, tuple[int, int]] = {"toy": (10, 10), "quick": (10, 50), "paper": (4, 50)}
+NETWORK: Mapping[Size, tuple[int, int]] = {"toy": (10, 10), "quick": (10, 25), "paper": (4, 50)}
 """Downsampling and batch size of the 2018 network."""
 COLLECTED: Mapping[Size, int] = {"toy": 6, "quick": 100, "paper": 345}
 AVERAGED_OUT = 0.5
