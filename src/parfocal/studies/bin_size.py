@@ -29,8 +29,11 @@ from parfocal.studies.study import Case, Drawn, Finding, Place, Results, Size, S
 from parfocal.zstack import ZStack
 
 BINS_UM = (1.0, 2.0, 3.0, 4.0, 5.0)
-Z_STEPS_UM = (1.0, 0.5, 0.25)
-FINEST_UM = min(Z_STEPS_UM)
+Z_STEPS_UM: Mapping[Size, Sequence[float]] = {
+    "toy": (2.0, 1.0),
+    "quick": (1.0, 0.5, 0.25),
+    "paper": (1.0, 0.5, 0.25),
+}
 DENSE_STACKS: Mapping[Size, int] = {"toy": 5, "quick": 50, "paper": 431}
 NETWORKS: Mapping[Size, Sequence[tuple[int, int]]] = {
     "toy": ((10, 10),),
@@ -42,15 +45,14 @@ _LOOKS = {10: (BLUE, "o"), 4: (ORANGE, "^"), 2: (GREEN, "*")}
 
 
 def stocks(size: Size) -> Sequence[Stock]:
-    """The stacks that most studies share, and fewer with planes 0.25 um apart."""
-    microscope = yeast(size, pixel_um=0.24, step_um=FINEST_UM)
+    """The stacks that most studies share, and fewer with finer planes."""
+    microscope = yeast(size, pixel_um=0.24, step_um=min(Z_STEPS_UM[size]))
     return yeast_stock(size), Stock("yeast-dense", microscope, DENSE_STACKS[size], seed=2019)
 
 
 def cases(size: Size) -> Sequence[Case]:
     """A network for each bin size, and for each z step with bins of that step."""
     bins = BINS_UM if size != "toy" else (1.0, 5.0)
-    steps = Z_STEPS_UM if size != "toy" else (1.0, 0.25)
     return (
         *(
             Case(
@@ -63,7 +65,7 @@ def cases(size: Size) -> Sequence[Case]:
         ),
         *(
             Case(f"z-step-{step_um:g}um", {"z_step_um": step_um, "bin_um": step_um, "batch_size": 25})
-            for step_um in steps
+            for step_um in Z_STEPS_UM[size]
         ),
     )
 
@@ -76,7 +78,7 @@ def run(case: Case, place: Place) -> Told:
         stacks,
         place.work / "stacks",
         collected(stacks, YEAST_STACKS["paper"]),
-        change=partial(every_nth, n=round(step_um / FINEST_UM)) if step_um else None,
+        change=partial(every_nth, n=round(step_um / min(Z_STEPS_UM[place.size]))) if step_um else None,
     )
     recipe = paper_recipe(
         place.size,
@@ -325,7 +327,7 @@ def how(size: Size) -> str:
     """What was run."""
     return (
         f"{YEAST_STACKS[size]} simulated stacks of yeast 1 µm apart, and {DENSE_STACKS[size]} with planes "
-        f"{FINEST_UM:g} µm apart; {STEPS[size]:,} steps for each network, at "
+        f"{min(Z_STEPS_UM[size]):g} µm apart; {STEPS[size]:,} steps for each network, at "
         f"{', '.join(f'{d}X' for d, _ in NETWORKS[size])}. "
         "The paper: 431 stacks, 100,000 steps, at 2X, 4X and 10X."
     )
