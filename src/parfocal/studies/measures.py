@@ -361,8 +361,8 @@ def _phase_objects(results: Results) -> Finding:
     step_um = float(results["stained"]["z_step_um"])
     return Finding(
         "(Beyond the paper.) Unstained cells have least contrast in focus, stained ones most.",
-        f"Median distances from focus: yeast has its largest grey-value variance at {peak_um:.1f} µm, and its "
-        f"least entropy between the peaks at {valley_um:.1f} µm; stained Euglena its largest variance at "
+        f"Median distances from focus: yeast has its largest grey-value variance at {peak_um:.1f} µm, and "
+        f"its least entropy between the peaks at {valley_um:.1f} µm; stained Euglena its largest variance at "
         f"{stained_um:.1f} µm, in steps of {step_um:g} µm.",
         "agrees" if peak_um > 2 * NEAR_UM > 2 * valley_um and stained_um <= step_um else "differs",
     )
