@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -32,7 +33,8 @@ def _about(
     """Repeats an experiment of Wei & Roberts (2018): figure, table, and what agrees with the paper."""
     if list_all:
         _list()
-    elif context.invoked_subcommand is None:
+        raise typer.Exit
+    if context.invoked_subcommand is None:
         raise InputError("Expected the name of a study; 'parfocal study --list' shows them.")
 
 
@@ -41,6 +43,8 @@ def _list() -> None:
 
     for one in load_all():
         say(f"{one.name:<16}{one.paper:<25}{one.question}")
+    say(f"{ALL:<16}{'':<25}All of these, one after the other.")
+    say(f"{'realism':<16}{'':<25}How well does the virtual microscope show a real cell?")
 
 
 def _add(name: str, *, told: str) -> None:
@@ -98,7 +102,8 @@ def _run(
             results = run_study(study, out, size=size, workers=workers, scheduler=scheduler, watch=tell)
         page = write_page(out, load_all())
         if as_json:
-            say_json({"study": name, "size": size, "cases": results.cases})
+            findings = [asdict(finding) for finding in study.findings(results)]
+            say_json({"study": name, "size": size, "findings": findings, "cases": results.cases})
         else:
             _say_study(study, results)
     if not as_json:

@@ -10,10 +10,11 @@ from matplotlib.figure import Figure
 from parfocal.evaluation.figures import confusion_map
 from parfocal.model import Recipe
 from parfocal.model.bins import BinSettings
-from parfocal.optics import EuglenaSettings, VirtualMicroscope, preset
+from parfocal.optics import VirtualMicroscope, preset
 from parfocal.studies.learned import ask, collected, learn, subset
 from parfocal.studies.ours import fresh_recipe
 from parfocal.studies.paper_network import paper_recipe
+from parfocal.studies.stocks import as_crowded
 from parfocal.studies.study import Case, Drawn, Finding, Place, Results, Size, Stock, Study, Table, Told
 
 BATCHES: Mapping[int, int] = {4: 50, 2: 22}
@@ -41,14 +42,9 @@ def euglena(size: Size) -> VirtualMicroscope:
     """The preset with the paper's 2X pixels and the field of a size, as crowded as its whole field."""
     usual = preset("euglena-10x-phase", quality="ci")
     share = (SIDE_PX[size] * PIXEL_UM / _FIELD_OF_PRESET_UM) ** 2
-    cells = next(one for one in usual.specimens if isinstance(one, EuglenaSettings))
-    fewer = cells.replace(
-        fewest_cells=max(2, round(share * cells.fewest_cells)),
-        most_cells=max(4, round(share * cells.most_cells)),
-    )
     camera = usual.camera.replace(pixel_size_um=PIXEL_UM, height_px=SIDE_PX[size], width_px=SIDE_PX[size])
     scan = usual.scan.replace(step_um=STEP_UM[size])
-    return usual.replace(camera=camera, specimens=(fewer,), scan=scan)
+    return as_crowded(usual, share=share).replace(camera=camera, scan=scan)
 
 
 def stocks(size: Size) -> Sequence[Stock]:

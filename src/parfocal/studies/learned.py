@@ -17,11 +17,13 @@ from parfocal.data.dataset import Dataset
 from parfocal.data.split import SplitRow
 from parfocal.evaluation.metrics import bin_edges_um, focus_metrics
 from parfocal.model import FocusEstimator, Recipe, train
+from parfocal.model.training_job import CHECKPOINT
 from parfocal.studies.study import Told
 from parfocal.zstack import ZStack
 
 ONE_IN = 5
 """Of the stacks that are learned from, one in so many is kept for validation."""
+SPLIT_FILE = "split.csv"
 WITHIN_UM = 15.0
 """Frames that are asked about lie within this distance of focus."""
 
@@ -62,7 +64,7 @@ def subset(
     ----------
     dataset : Dataset
     folder : Path
-        Must not exist.
+        Must not exist, or hold just this from a run that was stopped.
     stacks : sequence of str
         To learn from.
     annotate : callable, optional
@@ -70,7 +72,9 @@ def subset(
     change : callable, optional
         Changes each stack to learn from; test stacks stay whole.
     """
-    held_back = tuple(stacks[ONE_IN - 1 :: ONE_IN]) or tuple(stacks[1:][-1:])
+    if (folder / SPLIT_FILE).exists():  # of a run that was stopped: the split comes last
+        return Dataset.open(folder)
+    held_back = held_back_of(stacks)
     parts = {stack: "validation" if stack in held_back else "train" for stack in stacks}
     tests = dict.fromkeys(dataset.ids_in("test"), "test")
     small = Dataset.create(folder, dataset.settings)
@@ -86,6 +90,18 @@ def subset(
     return small
 
 
+def held_back_of(stacks: Sequence[str]) -> tuple[str, ...]:
+    """One in five of some stacks, but one at least if there are two; of stacks in turns, from every day.
+
+    Examples
+    --------
+    >>> held_back_of([f"{day}{turn}" for turn in range(3) for day in "abcde"])
+    ('e0', 'd1', 'c2')
+    """
+    chosen = [stack for k, stack in enumerate(stacks) if (k + k // ONE_IN) % ONE_IN == ONE_IN - 1]
+    return tuple(chosen) or tuple(stacks[1:][-1:])
+
+
 def _link(source: Path, target: Path) -> None:
     try:
         os.link(source, target)
@@ -96,13 +112,13 @@ def _link(source: Path, target: Path) -> None:
 def learn(
     dataset: Dataset, work: Path, recipe: Recipe | RecipeFor, *, init: Path | None = None
 ) -> tuple[FocusEstimator, Told]:
-    """Trains a model.
+    """Trains a model, or goes on where a run that was stopped had come to.
 
     Parameters
     ----------
     dataset : Dataset
     work : Path
-        Folder for the model.
+        Folder for the model; one model each.
     recipe : Recipe or callable
         A recipe, or what makes one of the stacks.
     init : Path, optional
@@ -112,15 +128,18 @@ def learn(
     -------
     FocusEstimator
     dict
-        ``steps``, ``parameters``, and ``training_seconds`` of the processor until the last step.
+        ``steps``, ``parameters``, and ``training_seconds`` of the processor until the last step, of this
+        process.
     """
     model = work / "model.safetensors"
     busy = [time.process_time()]
+    resume = (work / "model.training" / CHECKPOINT).exists()
     header = train(
         dataset,
         out=model,
         recipe=recipe,
-        init=init,
+        init=None if resume else init,
+        resume=resume,
         clock=time.process_time,
         watch=lambda _: busy.append(time.process_time()),
     )

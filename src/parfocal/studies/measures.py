@@ -25,7 +25,7 @@ from parfocal.focus_measures import FOCUS_MEASURES
 from parfocal.optics import VirtualMicroscope, preset
 from parfocal.studies.learned import Answers, ask, collected, errors_of, learn, subset, without_maps
 from parfocal.studies.paper_network import paper_recipe
-from parfocal.studies.stocks import YEAST_STACKS, yeast_stock
+from parfocal.studies.stocks import YEAST_STACKS, as_crowded, yeast_stock
 from parfocal.studies.study import Case, Drawn, Finding, Place, Results, Size, Stock, Study, Table, Told
 
 OF_THE_PAPER = ("brenner", "de_masilamani", "marr_hildreth")
@@ -50,10 +50,11 @@ _GRID_POINTS = 31
 
 
 def pond(size: Size, name: str) -> VirtualMicroscope:
-    """A preset of Euglena, of a camera of the size's frames."""
+    """A preset of Euglena, of a camera of the size's frames, as crowded as its whole field."""
     usual = preset(name, quality="ci")
     side_px = POND_SIDE_PX[size]
-    return usual.replace(camera=usual.camera.replace(height_px=side_px, width_px=side_px))
+    camera = usual.camera.replace(height_px=side_px, width_px=side_px)
+    return as_crowded(usual, share=(side_px / usual.camera.height_px) ** 2).replace(camera=camera)
 
 
 def stocks(size: Size) -> Sequence[Stock]:
@@ -310,12 +311,12 @@ def findings(results: Results) -> Sequence[Finding]:
 
 def _relation(results: Results) -> Finding:
     told = results["yeast"]["measures"]
-    ranks = {name: abs(float(told[name]["rank_correlation"])) for name in OF_THE_PAPER}
+    ranks = {name: float(told[name]["rank_correlation"]) for name in OF_THE_PAPER}
     said = ", ".join(f"{display_name(name)} {rank:.2f}" for name, rank in ranks.items())
     alone = ranks[IQA] >= CLEAR_RANK and all(ranks[name] < CLEAR_RANK for name in ranks if name != IQA)
     return Finding(
         "Of three measures, only De-Masilamani (IQA) shows a relation between score and z.",
-        f"Rank correlation of score and distance from focus, yeast: {said}.",
+        f"Rank correlation of score and nearness to focus, yeast: {said}.",
         "agrees" if alone else "differs",
         ""
         if alone
@@ -332,7 +333,7 @@ def _plane(results: Results) -> Finding:
         "Only IQA reliably finds the focus plane, as that of the largest score.",
         f"Median distance from focus on yeast (µm): {said}.",
         "agrees" if alone else "differs",
-        "" if alone else "The paper put zero at the measure's own peak; here it is where the cells lie.",
+        "",
     )
 
 
@@ -347,7 +348,8 @@ def _beside_the_network(results: Results) -> Finding:
         f"favours, {alone:.2f} without; best of all with them, {display_name(best)}, "
         f"{told[best]['helped']['mae_um']:.2f}.",
         "agrees" if better else "differs",
-        "" if better else "The network has had few steps here; see docs/leaderboard.md for longer ones.",
+        "The paper put zero at IQA's own peak; here it is where the cells lie."
+        + (" The network has had few steps." if not better and results.size != "paper" else ""),
     )
 
 
@@ -360,11 +362,12 @@ def _phase_objects(results: Results) -> Finding:
     stained_um = median_um("stained", "normalised_variance", "highest")
     step_um = float(results["stained"]["z_step_um"])
     return Finding(
-        "(Beyond the paper.) Unstained cells have least contrast in focus, stained ones most.",
+        "Unstained cells have least contrast in focus, stained ones most.",
         f"Median distances from focus: yeast has its largest grey-value variance at {peak_um:.1f} µm, and "
         f"its least entropy between the peaks at {valley_um:.1f} µm; stained Euglena its largest variance at "
         f"{stained_um:.1f} µm, in steps of {step_um:g} µm.",
         "agrees" if peak_um > 2 * NEAR_UM > 2 * valley_um and stained_um <= step_um else "differs",
+        beyond=True,
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from parfocal.data.whole_file import write_whole_text
 from parfocal.evaluation.figures import save_figure
+from parfocal.evaluation.page import data_uri
 from parfocal.studies.running import read_results, studies_in
 from parfocal.studies.study import Finding, Study, Table
 
@@ -79,7 +79,7 @@ def write_page(out: Path, studies: Sequence[Study]) -> Path:
             verdicts=VERDICTS,
             counts=_counts(sections),
             machines=sorted({_machine(read_results(out, study)[1]) for study in there}),
-            quick=any(read_results(out, study)[0].size != "paper" for study in there),
+            sizes=sorted({read_results(out, study)[0].size for study in there}),
         )
     )
     write_whole_text(out / PAGE_FILE, text)
@@ -91,11 +91,11 @@ def _section(out: Path, study: Study) -> Section:
     figures = []
     for name, drawn in study.figures(results).items():
         path = save_figure(drawn.figure, out / study.name / f"{name}.svg")
-        figures.append((name, _data_uri(path), drawn.caption))
+        figures.append((name, data_uri(path), drawn.caption))
     option = {"quick": " --quick", "paper": ""}.get(results.size, f" ({results.size})")
     return Section(
         study=study,
-        how=study.how(results.size),
+        how=about["how"],
         spent=_spent(about, n_cases=len(results.cases)),
         figures=figures,
         table=study.table(results),
@@ -108,8 +108,10 @@ def _spent(about: Mapping[str, Any], *, n_cases: int) -> str:
     stacks = sum(facts.get("n_stacks", 0) for facts in about["stocks"].values())
     minutes = about["processor_seconds"] / 60
     simulated = sum(facts.get("seconds", 0.0) for facts in about["stocks"].values()) / 60
-    made = f"{stacks} stacks, simulated in {simulated:.1f} minutes; " if stacks else ""
-    return f"{made}{n_cases} cases, {minutes:.0f} minutes of one core in all."
+    made = f"{stacks} stacks, simulated within {simulated:.1f} minutes; " if stacks else ""
+    workers = about["workers"]
+    by = "" if workers is None else f" by {workers} {'process' if workers == 1 else 'processes'}"
+    return f"{made}{n_cases} cases, {minutes:.0f} minutes of one core in all{by}."
 
 
 def _machine(about: Mapping[str, Any]) -> str:
@@ -120,7 +122,7 @@ def _machine(about: Mapping[str, Any]) -> str:
 
 
 def _counts(sections: Sequence[Section]) -> dict[str, int]:
-    verdicts = [finding.verdict for section in sections for finding in section.findings]
+    verdicts = [one.verdict for section in sections for one in section.findings if not one.beyond]
     return {verdict: verdicts.count(verdict) for verdict in VERDICTS}  # type: ignore[arg-type]
 
 
@@ -132,7 +134,3 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-
-
-def _data_uri(path: Path) -> str:
-    return "data:image/svg+xml;base64," + base64.b64encode(path.read_bytes()).decode("ascii")

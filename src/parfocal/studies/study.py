@@ -74,7 +74,7 @@ class Place:
     stocks : mapping
         Folder of the dataset of each stock, by its name.
     work : Path
-        An empty folder that is removed afterwards.
+        A folder that is removed when the case is done; what a run that was stopped left is in it.
     """
 
     size: Size
@@ -107,12 +107,15 @@ class Finding:
         ``agrees``, ``differs``, or ``open`` where what was run cannot tell.
     why : str
         What makes the difference, as far as that is known.
+    beyond : bool
+        Whether the paper did not measure this: it is not counted with what the paper found.
     """
 
     paper: str
     here: str
     verdict: Verdict
     why: str = ""
+    beyond: bool = False
 
 
 @dataclass(frozen=True)
