@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from parfocal.cli.options import Json, positive
 from parfocal.cli.terminal import progress, say, say_json, say_table
@@ -14,9 +15,21 @@ from parfocal.errors import InputError
 from parfocal.studies.catalogue import MODULES
 
 if TYPE_CHECKING:
-    from parfocal.studies.study import Results, Study
+    from parfocal.studies.study import Results, Size, Study
+
+
+class _Studies(TyperGroup):
+    """Names the studies where a name is wrong."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The study of the first argument."""
+        if args[0] not in self.commands:
+            raise InputError(f"Expected a study among {', '.join(self.commands)}; got '{args[0]}'.")
+        return super().resolve_command(ctx, args)
+
 
 app = typer.Typer(
+    cls=_Studies,
     help="Repeats an experiment of Wei & Roberts (2018), or one of ours.",
     rich_markup_mode=None,
     invoke_without_command=True,
@@ -65,7 +78,7 @@ def _add(name: str, *, told: str) -> None:
         ] = None,
         as_json: Json = False,
     ) -> None:
-        _run(
+        run_studies(
             tuple(MODULES) if name == ALL else (name,),
             out,
             size="quick" if quick else "paper",
@@ -82,15 +95,16 @@ for _name in MODULES:
 _add(ALL, told="Runs all studies, one after the other.")
 
 
-def _run(
+def run_studies(
     names: tuple[str, ...],
     out: Path,
     *,
-    size: Literal["quick", "paper"],
-    workers: int,
-    scheduler: str | None,
-    as_json: bool,
+    size: Size,
+    workers: int = 2,
+    scheduler: str | None = None,
+    as_json: bool = False,
 ) -> None:
+    """Runs studies, writes the page of all that were run in the folder, and prints what each found."""
     from parfocal.studies.catalogue import load_all, load_study
     from parfocal.studies.page import write_page
     from parfocal.studies.running import run_study

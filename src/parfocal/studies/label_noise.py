@@ -112,6 +112,12 @@ def left_of_jitter(clean: Told, noisy: Told) -> float:
     return math.sqrt(max(noisy["mse_um2"] - clean["mse_um2"], 0.0) / labels_um2)
 
 
+def is_telling(clean: Told, noisy: Told) -> bool:
+    """Whether half of a jitter would add to the errors at least half of what they are without it."""
+    half_um2 = AVERAGED_OUT**2 * (_label_mse_um2(noisy) - _label_mse_um2(clean))
+    return bool(half_um2 >= clean["mse_um2"] / 2)
+
+
 def _label_mse_um2(told: Told) -> float:
     return float(told["label_mean_um"] ** 2 + told["label_std_um"] ** 2)
 
@@ -240,7 +246,7 @@ def _jitter_averages_out(results: Results, ready: Sequence[str]) -> Finding:
         learner: {
             told["label_jitter_um"]: left_of_jitter(clean, told)
             for told in jittered
-            if told["label_jitter_um"] >= 1
+            if is_telling(clean, told)
         }
         for learner in ready
         for clean, *jittered in (_jittered(results, learner),)
@@ -248,17 +254,14 @@ def _jitter_averages_out(results: Results, ready: Sequence[str]) -> Finding:
     said = "; ".join(
         f"{NAMES[learner]} " + ", ".join(f"{part:.0%} of {jitter:g} µm" for jitter, part in parts.items())
         for learner, parts in left.items()
+        if parts
     )
     agrees = all(part < AVERAGED_OUT for parts in left.values() for part in parts.values())
     return Finding(
         "Errors of the original annotator appear to average out during the training phase.",
         f"What is left in the answers of the jitter of the annotations: {said or 'not to be told'}.",
-        "open" if not left else "agrees" if agrees else "differs",
-        _STILL_LEARNING
-        if not left
-        else "The truth is what was simulated; nobody knows it of real stacks."
-        if agrees
-        else "One training for each jitter: two networks of the same kind differ by chance too.",
+        "agrees" if agrees and any(left.values()) else "differs" if any(left.values()) else "open",
+        "" if any(left.values()) else _STILL_LEARNING,
     )
 
 
@@ -269,18 +272,17 @@ def _bias_stays(results: Results, ready: Sequence[str]) -> Finding:
     said = ", ".join(f"{NAMES[learner]} {part:.0%}" for learner, part in left.items())
     agrees = all(part >= AVERAGED_OUT for part in left.values())
     return Finding(
-        "Only errors of either sign can average out; a bias would be learned (implied, not measured).",
+        "Only errors of either sign can average out; a bias would be learned.",
         f"What the answers take over of the annotator's bias: {said or 'not to be told'}.",
         "open" if not left else "agrees" if agrees else "differs",
         _why_bias(left) if left else _STILL_LEARNING,
+        beyond=True,
     )
 
 
 def _why_bias(left: Mapping[str, float]) -> str:
     if left.get(DEFAULT, 1.0) < AVERAGED_OUT:
         return "The default keeps a share of the shipped model, which no annotator taught."
-    if left.get(WEI, 1.0) < AVERAGED_OUT:
-        return "After so few steps the mean error of the 2018 network still differs by chance."
     return ""
 
 

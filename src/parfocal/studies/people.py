@@ -320,8 +320,8 @@ def _whole_stacks(results: Results) -> Finding:
         "In a whole stack the network finds the plane as well as the best person and better than the others.",
         f"Root mean square of the difference from the reference (µm): {_said(errors)}.",
         "open",
-        f"{_ASSUMED} With these people it {'would be so' if agrees else 'would not'}; the network has learned "
-        f"for {_steps(results)} steps.",
+        f"{_ASSUMED} With these it {'is so' if agrees else 'is not so'}; the network has learned for "
+        f"{_steps(results)} steps.",
     )
 
 
@@ -336,8 +336,8 @@ def _again(results: Results) -> Finding:
         f"Root mean square of the difference from oneself (µm): {_said(errors)}; "
         f"less than from the reference for {', '.join(fell) or 'nobody'}.",
         "open",
-        f"With these people it {'would be so' if agrees else 'would not'} of the network. One that sees the same images again answers the same; here it had to agree with itself on two "
-        f"halves of the planes. {_ASSUMED}",
+        f"{_ASSUMED} With these it {'is so' if agrees else 'is not so'} of the network. It would answer the "
+        "same to the same images; here it had to agree with itself on two halves of the planes.",
     )
 
 
@@ -348,8 +348,8 @@ def _single_images(results: Results) -> Finding:
         "Of single images the network tells z more accurately and more precisely than all people.",
         f"Root mean square error (µm): {_said(errors)}.",
         "open",
-        f"{_ASSUMED} With these people it {'would be so' if agrees else 'would not'}; the network has learned "
-        f"for {_steps(results)} steps.",
+        f"{_ASSUMED} With these it {'is so' if agrees else 'is not so'}; the network has learned for "
+        f"{_steps(results)} steps.",
     )
 
 

@@ -206,6 +206,11 @@ class Drawn:
     caption: str
 
 
+def unless_paper(size: Size, words: str) -> str:
+    """Words that hold for sizes below the paper's; none at the paper's."""
+    return "" if size == "paper" else words
+
+
 def longest_first(cases: Sequence[Case]) -> Iterator[Case]:
     """Cases in the order in which they should start."""
     return iter(sorted(cases, key=lambda case: -case.cost))

@@ -17,7 +17,19 @@ from parfocal.studies.learned import ask, collected, learn, subset, without_maps
 from parfocal.studies.ours import PIXEL_UM, SHIPPED, fresh_recipe, shipped_for
 from parfocal.studies.paper_network import paper_recipe
 from parfocal.studies.stocks import FIELD_UM, yeast
-from parfocal.studies.study import Case, Drawn, Finding, Place, Results, Size, Stock, Study, Table, Told
+from parfocal.studies.study import (
+    Case,
+    Drawn,
+    Finding,
+    Place,
+    Results,
+    Size,
+    Stock,
+    Study,
+    Table,
+    Told,
+    unless_paper,
+)
 
 PAPER, OURS, UNIVERSAL = "2018", "ours", "shipped"
 BASE = "base"
@@ -211,7 +223,9 @@ def _is_specific(results: Results) -> Finding:
         f"Asked about systems that it did not learn from, the 2018 network errs by {paper[1]:.1f} depths of "
         f"field, at home by {paper[0]:.1f}; ours by {ours[1]:.1f} and {ours[0]:.1f}.",
         "agrees" if is_so else "open" if results.size != "paper" else "differs",
-        "" if is_so else "Networks of few steps err much at home already.",
+        "Imaging modes were not changed."
+        if is_so
+        else unless_paper(results.size, "Networks of few steps err much at home already."),
     )
 
 
@@ -227,7 +241,7 @@ def _by_change(results: Results) -> Finding:
         f"Learned from yeast at 40x/1.30, the networks (2018 and ours) err by {paper[0]:.1f} and "
         f"{ours[0]:.1f} depths of field there; by {changes}.",
         "agrees" if worse else "differs",
-        "" if worse else "Not every change makes it harder: some systems are easier to read.",
+        "Imaging modes were not changed.",
     )
 
 
@@ -244,6 +258,8 @@ def _one_for_all(results: Results) -> Finding:
         f"The shipped model, which saw none of these stacks, errs by (depths of field; beside it a 2018 "
         f"network that learned from that system): {pairs}.",
         "agrees" if is_so else "differs",
+        "Both learned from simulated light. "
+        + unless_paper(results.size, "The 2018 networks beside it have had few steps."),
     )
 
 
