@@ -172,7 +172,7 @@ def test_the_report_is_one_file_that_needs_no_network(out: Path) -> None:
 def test_the_report_says_the_verdict_in_um_and_depths_of_field(out: Path, metrics: dict[str, Any]) -> None:
     page = html.unescape(text_of(out / "report.html"))
     depths = 0.2 / metrics["dof_um"]
-    assert f"Half of the images are within 0.20 µm ({depths:.2f} depths of field) of focus" in page
+    assert f"Half of the answers are within 0.20 µm ({depths:.2f} depths of field) of the truth" in page
     assert "100 % within 1 µm; the side of focus is wrong in 0 %." in page
 
 

@@ -139,7 +139,10 @@ def read_frames(folder: Path) -> tuple[FrameResult, ...]:
     path = folder / FRAMES_FILE
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            return tuple(_row(row) for row in csv.DictReader(file))
+            table = csv.DictReader(file)
+            if not table.fieldnames:
+                raise ValueError("an empty file")
+            return tuple(_row(row) for row in table)
     except (OSError, UnicodeDecodeError, csv.Error, KeyError, TypeError, ValueError) as error:
         raise DatasetError(
             f"{path}: expected the table of frames of an evaluation; got {error!r}. Evaluate again."

@@ -84,7 +84,7 @@ def verdict(metrics: Mapping[str, Any]) -> str:
     Examples
     --------
     >>> verdict({"median_abs_um": 0.12, "dof_um": 0.572, "within_1um": 0.98, "wrong_sign_rate": 0.0})
-    'Half of the images are within 0.12 µm (0.21 depths of field) of focus; 98 % within 1 µm; the side of \
+    'Half of the answers are within 0.12 µm (0.21 depths of field) of the truth; 98 % within 1 µm; the side of \
 focus is wrong in 0 %.'
     """
     if metrics["median_abs_um"] is None:
@@ -92,7 +92,7 @@ focus is wrong in 0 %.'
     depths = "" if metrics["dof_um"] is None else f" ({in_depths(metrics, 'median_abs_um')})"
     side = metrics["wrong_sign_rate"]
     return (
-        f"Half of the images are within {um(metrics['median_abs_um'])}{depths} of focus; "
+        f"Half of the answers are within {um(metrics['median_abs_um'])}{depths} of the truth; "
         f"{percent(metrics['within_1um'])} within 1 µm"
         + ("." if side is None else f"; the side of focus is wrong in {percent(side)}.")
     )

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from parfocal.data.dataset import Dataset, DatasetSettings
-from parfocal.errors import InputError
+from parfocal.errors import DatasetError, ImageFileError, InputError, ModelError
 from parfocal.model import (
     FocusEstimator,
     Inheritance,
@@ -91,7 +91,7 @@ def calibrate_shipped(dataset: Dataset, work: Path) -> tuple[FocusEstimator, Tol
     Returns
     -------
     FocusEstimator
-        The model as it is, where these stacks look too strange to it for a line.
+        The model as it is, where no line was fitted.
     dict
         ``start``, and the line that was fitted, ``scale`` and ``offset_um``; or why none was, ``refused``.
     """
@@ -99,6 +99,8 @@ def calibrate_shipped(dataset: Dataset, work: Path) -> tuple[FocusEstimator, Tol
     told: Told = {"start": start.stem, "steps": 0}
     try:
         fit = fit_to_microscope(start, dataset.folder, out=model)
+    except (DatasetError, ModelError, ImageFileError):
+        raise  # these are no refusals
     except InputError as error:
         return shipped_for(dataset.settings, start.stem), {**told, "refused": str(error)}
     return FocusEstimator.load(model), {**told, "scale": fit.scale, "offset_um": fit.offset_um}

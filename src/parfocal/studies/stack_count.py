@@ -152,7 +152,7 @@ def table(results: Results) -> Table:
             for told in results.cases.values()
         ],
         note="One in five of the stacks is for validation. All are asked about the same test stacks. "
-        "Refused: the stacks looked too strange to be calibrated on; the shipped model was asked as it is.",
+        "Refused: no line could be fitted to these stacks; the shipped model was asked as it is.",
     )
 
 
