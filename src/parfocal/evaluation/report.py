@@ -84,8 +84,8 @@ def verdict(metrics: Mapping[str, Any]) -> str:
     Examples
     --------
     >>> verdict({"median_abs_um": 0.12, "dof_um": 0.572, "within_1um": 0.98, "wrong_sign_rate": 0.0})
-    'Half of the answers are within 0.12 µm (0.21 depths of field) of the truth; 98 % within 1 µm; the side of \
-focus is wrong in 0 %.'
+    'Half of the answers are within 0.12 µm (0.21 depths of field) of the truth; 98 % within 1 µm; the \
+side of focus is wrong in 0 %.'
     """
     if metrics["median_abs_um"] is None:
         return "The model gave no answer for any of the images."
