@@ -56,10 +56,10 @@ def test_every_second_plane_keeps_its_position() -> None:
 
 def test_bins_and_z_steps_are_learned_and_shown(studies_out: Path) -> None:
     results = run_study(STUDY, studies_out, size="toy")
-    assert list(results.cases) == ["10X-bins-1um", "10X-bins-5um", "z-step-2um", "z-step-1um"]
+    assert list(results.cases) == ["10X-bins-1um", "10X-bins-5um", "z-step-1um", "z-step-0.5um"]
     fine, coarse = results["10X-bins-1um"], results["10X-bins-5um"]
     assert fine["floor_um2"] < 1 / 12 + 0.06 < coarse["floor_um2"]
-    assert results["z-step-1um"]["n_images"] == results["z-step-2um"]["n_images"]  # asked about all planes
+    assert results["z-step-0.5um"]["n_images"] == results["z-step-1um"]["n_images"]  # asked about all planes
     assert set(STUDY.figures(results)) == {"maps", "bin-size", "z-step"}
     assert len(STUDY.findings(results)) == 3
     assert len(STUDY.table(results).rows) == 4

@@ -42,7 +42,7 @@ from parfocal.zstack import ZStack
 
 BINS_UM = (1.0, 2.0, 3.0, 4.0, 5.0)
 Z_STEPS_UM: Mapping[Size, Sequence[float]] = {
-    "toy": (2.0, 1.0),
+    "toy": (1.0, 0.5),
     "quick": (1.0, 0.5, 0.25),
     "paper": (1.0, 0.5, 0.25),
 }

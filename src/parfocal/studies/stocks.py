@@ -15,26 +15,27 @@ from parfocal.optics import VirtualMicroscope, preset
 from parfocal.optics.specimens import EuglenaSettings, YeastSettings
 from parfocal.studies.study import Size, Stock
 
-FINE_PIXEL_UM = 0.12
-"""The paper's 2X, from which 4X and 10X follow."""
+PIXEL_UM: Mapping[Size, float] = {"toy": 0.24, "quick": 0.12, "paper": 0.12}
+"""The paper's 2X, from which 4X and 10X follow; toys begin at 4X."""
 FIELD_UM: Mapping[Size, float] = {"toy": 34.56, "quick": 34.56, "paper": 61.44}
 """Side of the frames of yeast. A third of the paper's crops is learned from in a third of the time."""
 YEAST_STACKS: Mapping[Size, int] = {"toy": 8, "quick": 150, "paper": 431}
 _FIELD_OF_PRESET_UM = 61.44
 
 
-def yeast(size: Size, *, pixel_um: float = FINE_PIXEL_UM, **scan: Any) -> VirtualMicroscope:
+def yeast(size: Size, *, pixel_um: float | None = None, **scan: Any) -> VirtualMicroscope:
     """The virtual yeast microscope with the field of a size, as crowded as its whole field.
 
     Parameters
     ----------
     size : str
-    pixel_um : float
-        In the sample.
+    pixel_um : float, optional
+        In the sample; the size's own if it is not told.
     **scan
         Of `parfocal.optics.ScanSettings`, in place of the preset's.
     """
     usual = preset("yeast-40x", quality="ci")
+    pixel_um = pixel_um or PIXEL_UM[size]
     side_px = round(FIELD_UM[size] / pixel_um)
     camera = usual.camera.replace(pixel_size_um=pixel_um, height_px=side_px, width_px=side_px)
     fewer = as_crowded(usual, share=(FIELD_UM[size] / _FIELD_OF_PRESET_UM) ** 2)
@@ -57,9 +58,8 @@ def as_crowded(microscope: VirtualMicroscope, *, share: float) -> VirtualMicrosc
 
 
 def yeast_stock(size: Size) -> Stock:
-    """The stacks that most studies share: 31 planes 1 um apart, at 0.12 um per pixel; for toys, coarser."""
-    microscope = yeast(size, pixel_um=0.24, step_um=2.0) if size == "toy" else yeast(size)
-    return Stock("yeast", microscope, YEAST_STACKS[size], seed=2018)
+    """The stacks that most studies share: 31 planes 1 um apart."""
+    return Stock("yeast", yeast(size), YEAST_STACKS[size], seed=2018)
 
 
 def make_stocks(
