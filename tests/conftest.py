@@ -6,12 +6,17 @@ import os
 import shutil
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 # Before anything loads torch: two threads on a busy machine took seven times as long as one.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from command_line import Parfocal, run_parfocal
+
+# No test asserts a time: the machines are shared.
+hypothesis.settings.register_profile("shared machine", deadline=None)
+hypothesis.settings.load_profile("shared machine")
 
 
 @pytest.fixture(scope="session")
