@@ -148,6 +148,7 @@ class Surface:
     fits_after: int = 0
     seen: list[FocusMeasurement] = field(default_factory=list)
     took_s: list[float] = field(default_factory=list)
+    """Of each frame: to predict, and to learn from it."""
 
     def predict(self, position: int, t_s: float) -> float:
         """See `Contender`."""
@@ -160,7 +161,11 @@ class Surface:
         """Learn, and with the first whole pass fit the prior."""
         start = time.perf_counter()
         self.surface = self.surface.learn(measurement)
-        self.took_s.append(time.perf_counter() - start)
+        spent_s = time.perf_counter() - start
+        if self.took_s:
+            self.took_s[-1] += spent_s  # of the frame that was predicted
+        else:
+            self.took_s.append(spent_s)
         self.seen.append(measurement)
         if len(self.seen) == self.fits_after:
             self.surface = LearnedSurface(prior=fit_prior(self.seen, self.surface.prior))
@@ -293,7 +298,7 @@ def table(results: dict[str, dict[str, list[float]]]) -> str:
         cells = ""
         for off_um in (np.abs(passes["first"]), np.abs(passes["later"])):
             cells += f"{off_um.mean():8.2f}{np.quantile(off_um, 0.95):8.2f}{off_um.max():8.1f}"
-        took_s = np.array(passes["took_s"]).reshape(-1, 2).sum(axis=1)
+        took_s = np.array(passes["took_s"])
         a_frame = f"   {1e3 * np.median(took_s):.1f} ms a frame" if len(took_s) else ""
         lines.append(f"{name:26}{cells}{a_frame}")
     return "\n".join(lines)
