@@ -123,6 +123,23 @@ def test_a_study_that_failed_goes_on_where_it_was(tmp_path: Path) -> None:
     assert ran(log) == ["n-3", "n-2", "n-1", "n-1"]
 
 
+def run_in_two_goes(case: Case, place: Place) -> Told:
+    """Leaves something in its folder and fails; the next time it finds it."""
+    found = (place.work / "half done").exists()
+    (place.work / "half done").touch()
+    if not found:
+        raise ParfocalError("Stopped half way.")
+    return {"square": case.values["n"] ** 2}
+
+
+def test_a_case_finds_what_a_stopped_run_left_in_its_folder(tmp_path: Path) -> None:
+    study, out = replace(squares(tmp_path / "log", numbers=(3,)), run=run_in_two_goes), tmp_path / "out"
+    with pytest.raises(ParfocalError, match="half way"):
+        run_study(study, out, size="toy")
+    assert run_study(study, out, size="toy")["n-3"]["square"] == 9
+    assert not any(out.rglob("half done"))
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
 def test_the_case_of_a_killed_worker_is_run_again(tmp_path: Path) -> None:
     log = tmp_path / "log"

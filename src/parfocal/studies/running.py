@@ -91,6 +91,7 @@ def run_study(
         for n, (k, told) in enumerate(done, start=1):
             name = left[k].name
             write_whole_text(kept / f"{name}.json", json_text({"key": keys[name], **told}))
+            shutil.rmtree(work / keys[name], ignore_errors=True)  # a result that is on its way can be lost
             watch("run", n / len(left), f"{name}: {n} of {len(left)} cases")
     shutil.rmtree(work, ignore_errors=True)  # empty by now, but for what older settings left
     return _written(
@@ -124,10 +125,8 @@ def read_results(out: Path, study: Study) -> tuple[Results, Told]:
 
 def _run(task: _Task) -> Told:
     started, busy = time.monotonic(), time.process_time()
-    work = task.place.work
-    work.mkdir(parents=True, exist_ok=True)
+    task.place.work.mkdir(parents=True, exist_ok=True)
     told = task.run(task.case, task.place)
-    shutil.rmtree(work, ignore_errors=True)
     return {
         **task.case.values,
         **told,
